@@ -1,0 +1,22 @@
+"""Records who did what. Called by every action, in its transaction."""
+
+from typing import Any
+
+from django.db import models
+
+from mturkhub.accounts.actors import Actor
+from mturkhub.accounts.models import Event
+
+
+def record(by: Actor, verb: str, target: models.Model, *, team_id: int, **details: Any) -> Event:
+    """The Event for one action; `details` are plain values and never secrets."""
+    return Event.objects.create(
+        team_id=team_id,
+        by=by.user,
+        by_rule=by.rule,
+        verb=verb,
+        target_type=target._meta.label_lower,
+        target_id=target.pk,
+        target_label=str(target)[:300],
+        details=details,
+    )

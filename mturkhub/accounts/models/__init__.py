@@ -1,0 +1,17 @@
+"""People, teams, ways to a market, and who did what."""
+
+from mturkhub.accounts.models.event import Event
+from mturkhub.accounts.models.requester_account import Connection, Environment, FeeSchedule, RequesterAccount
+from mturkhub.accounts.models.team import Membership, Team
+from mturkhub.accounts.models.user import User
+
+__all__ = [
+    "Connection",
+    "Environment",
+    "Event",
+    "FeeSchedule",
+    "Membership",
+    "RequesterAccount",
+    "Team",
+    "User",
+]

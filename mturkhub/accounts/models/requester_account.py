@@ -1,0 +1,86 @@
+"""What a team shares, and the ways from it to a market."""
+
+from django.db import models
+
+from mturkhub.accounts.models.team import Team
+from mturkhub.accounts.querysets import ConnectionQuerySet, TeamQuerySet
+from mturkhub.common.public_ids import new_public_id
+
+
+class Environment(models.TextChoices):
+    LOCAL = "local", "Local"
+    SANDBOX = "sandbox", "Sandbox"
+    PRODUCTION = "production", "Production"
+
+
+class FeeSchedule(models.TextChoices):
+    """How a market charges for the work done on it."""
+
+    MTURK = "mturk", "20 %, as MTurk"
+    NONE = "none", "No fee"
+
+
+class RequesterAccount(models.Model):
+    """What a team shares; the owners of its home team own it."""
+
+    public_id = models.UUIDField(default=new_public_id, unique=True, editable=False)
+    team = models.ForeignKey(
+        Team, on_delete=models.PROTECT, related_name="requester_accounts", db_column="home_team_id"
+    )
+    name = models.CharField(max_length=100)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = TeamQuerySet["RequesterAccount"].as_manager()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Connection(models.Model):
+    """One way to reach a market: where it is, with which keys, and what it charges."""
+
+    public_id = models.UUIDField(default=new_public_id, unique=True, editable=False)
+    account = models.ForeignKey(RequesterAccount, on_delete=models.PROTECT, related_name="connections")
+    name = models.CharField(max_length=100)
+    environment = models.CharField(max_length=20, choices=Environment.choices)
+    endpoint = models.URLField(max_length=300)
+    worker_site_url = models.URLField(max_length=300)
+    fee_schedule = models.CharField(
+        max_length=20, choices=FeeSchedule.choices, default=FeeSchedule.MTURK.value
+    )
+    # Access key id and secret as one Fernet token; only `credentials` reads it.
+    credentials = models.BinaryField()
+
+    # The last balance the market told us, in dollars.
+    balance = models.DecimalField(max_digits=14, decimal_places=2, null=True, blank=True)
+    balance_at = models.DateTimeField(null=True, blank=True)
+    # When the test last went through; why it did not, in a sentence.
+    tested_at = models.DateTimeField(null=True, blank=True)
+    problem = models.TextField(blank=True)
+
+    # Nothing is created while this stands: funds ran out, or the account cannot be used.
+    creation_paused_at = models.DateTimeField(null=True, blank=True)
+    creation_paused_reason = models.TextField(blank=True)
+
+    # Collecting: one sweep at a time.
+    sweep_wanted_at = models.DateTimeField(null=True, blank=True)
+    sweep_lease_until = models.DateTimeField(null=True, blank=True)
+    last_sweep_at = models.DateTimeField(null=True, blank=True)
+    next_sweep_at = models.DateTimeField(null=True, blank=True)
+
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ConnectionQuerySet["Connection"].as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "name"], name="connection_name_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_real_money(self) -> bool:
+        """Whether what is spent here is money; the sandbox always says 10,000 dollars."""
+        return self.environment != Environment.SANDBOX

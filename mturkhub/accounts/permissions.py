@@ -1,0 +1,94 @@
+"""What each role may do, and the two questions code asks about it.
+
+`check_can` raises the refusal a person reads, `can` answers yes or no. Code asks about permissions, never roles.
+"""
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from mturkhub.common.errors import ActionRefused
+
+if TYPE_CHECKING:
+    from mturkhub.accounts.actors import Actor
+    from mturkhub.accounts.models import Team
+
+
+class Permission(StrEnum):
+    """One thing a person may be allowed to do, with the words that follow "may not"."""
+
+    PROJECT_EDIT = "project_edit", "make or change projects"
+    BATCH_CREATE = "batch_create", "upload batches"
+    BATCH_PUBLISH = "batch_publish", "publish"
+    BATCH_COLLECT = "batch_collect", "ask for new answers now"
+    ASSIGNMENT_APPROVE = "assignment_approve", "approve answers"
+    ASSIGNMENT_REJECT = "assignment_reject", "reject answers"
+    ASSIGNMENT_LEAVE_OUT = "assignment_leave_out", "leave answers out"
+    RESULTS_EXPORT = "results_export", "download results"
+    WORKER_IDENTIFY = "worker_identify", "see real Worker ids"
+    CONNECTION_MANAGE = "connection_manage", "change keys and connections"
+    MEMBER_MANAGE = "member_manage", "change the team"
+
+    words: str
+
+    def __new__(cls, value: str, words: str) -> "Permission":
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.words = words
+        return member
+
+
+class Role(StrEnum):
+    """A named list of permissions, with the sentence the team page prints."""
+
+    OWNER = "owner", "Everything, including keys, members and real Worker ids."
+    MANAGER = "manager", "Projects, uploads, publishing, decisions and downloads; no keys, no members."
+    REVIEWER = "reviewer", "Approve, reject and leave out answers; no uploads, no publishing."
+    VIEWER = "viewer", "Read progress and results, with pseudonyms; change nothing."
+
+    sentence: str
+
+    def __new__(cls, value: str, sentence: str) -> "Role":
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.sentence = sentence
+        return member
+
+
+_REVIEW = frozenset(
+    {
+        Permission.ASSIGNMENT_APPROVE,
+        Permission.ASSIGNMENT_REJECT,
+        Permission.ASSIGNMENT_LEAVE_OUT,
+        Permission.BATCH_COLLECT,
+        Permission.RESULTS_EXPORT,
+    }
+)
+_MANAGE = _REVIEW | {Permission.PROJECT_EDIT, Permission.BATCH_CREATE, Permission.BATCH_PUBLISH}
+
+ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
+    Role.OWNER: frozenset(Permission),
+    Role.MANAGER: _MANAGE,
+    Role.REVIEWER: _REVIEW,
+    # A viewer reads results, so they may take them away; what is in them is pseudonymous.
+    Role.VIEWER: frozenset({Permission.RESULTS_EXPORT}),
+}
+
+
+def can(actor: "Actor", permission: Permission, team: "Team | int") -> bool:
+    """Whether this actor has the permission in that team."""
+    team_id = team if isinstance(team, int) else team.pk
+    return actor.is_system or permission in actor.permissions_in(team_id)
+
+
+def check_can(actor: "Actor", permission: Permission, team: "Team | int") -> None:
+    """Raise ActionRefused (403) in words unless the actor has the permission in that team."""
+    if not can(actor, permission, team):
+        raise ActionRefused(refusal(actor, permission, team), status=403)
+
+
+def refusal(actor: "Actor", permission: Permission, team: "Team | int") -> str:
+    """The sentence for a missing permission, as greyed-out buttons and 403 pages show it."""
+    team_id = team if isinstance(team, int) else team.pk
+    role = actor.role_in(team_id)
+    who = f"{role.value.capitalize()}s" if role else "People outside the team"
+    return f"{who} may not {permission.words}. Ask an owner of the team."

@@ -1,0 +1,55 @@
+"""The Celery app with its whole beat schedule.
+
+The queue is only a doorbell: what is to be done stands in rows, and beat rings again for what is unfinished.
+"""
+
+import os
+from typing import Any
+
+from celery import Celery
+from django.conf import settings
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mturkhub.settings")
+
+app = Celery("mturkhub")
+app.conf.update(
+    broker_url=settings.REDIS_URL,
+    broker_connection_retry_on_startup=True,
+    # A worker that dies leaves its message unacknowledged; chunks take seconds, so five minutes are far past
+    # the longest. Without the two intervals kombu sweeps for such messages only every 100 s.
+    broker_transport_options={
+        "visibility_timeout": 300,
+        "unacked_restore_interval": 2,
+        "unacked_restore_throttle": 1,
+        "global_keyprefix": settings.CELERY_QUEUE_PREFIX,
+    },
+    task_ignore_result=True,
+    task_acks_late=True,
+    worker_prefetch_multiplier=1,
+    task_default_queue="default",
+    task_serializer="json",
+    accept_content=["json"],
+    timezone="UTC",
+)
+app.autodiscover_tasks(["mturkhub", "projects"])
+
+
+def every(seconds: int, task: str, **options: Any) -> dict[str, Any]:
+    """A beat entry; it expires before the next one, so a stopped worker finds no pile."""
+    return {"task": task, "schedule": seconds, "options": {"expires": seconds, **options}}
+
+
+app.conf.beat_schedule = {
+    # HITs that wait to be created, also after a lost doorbell or a dead worker.
+    "publish": every(5, "projects.tasks.publish_due_batches"),
+    # Decisions whose grace time is over.
+    "decide": every(5, "projects.tasks.send_all_due_decisions"),
+    # Connections whose next sweep is due.
+    "collect": every(5, "projects.tasks.collect_due_connections"),
+    # Stale leases, and intentions whose outcome nobody knows.
+    "settle": every(15, "projects.tasks.settle_unknown"),
+    # What the header shows, and whether a Connection paused for lack of funds may go on.
+    "balances": every(60, "projects.tasks.refresh_balances"),
+    # Bulk work that is unfinished.
+    "jobs": every(5, "projects.tasks.run_due_jobs"),
+}

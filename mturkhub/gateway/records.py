@@ -1,0 +1,55 @@
+"""What comes back from MTurk, as plain frozen records with MTurk's own names."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class AccountBalance:
+    """GetAccountBalance, in dollars."""
+
+    available: Decimal
+    on_hold: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteHIT:
+    """A HIT as CreateHITWithHITType, GetHIT and ListHITs show it, without its Question."""
+
+    hit_id: str
+    hit_type_id: str
+    hit_group_id: str
+    hit_status: str
+    max_assignments: int
+    available: int
+    pending: int
+    # Approved or rejected; an answer that waits for a decision is not counted here.
+    completed: int
+    created_at: datetime
+    expires_at: datetime
+    requester_annotation: str
+
+    @property
+    def submitted_or_decided(self) -> int:
+        """How many Assignments ListAssignmentsForHIT should hold, by the counters."""
+        return self.max_assignments - self.available - self.pending
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteAssignment:
+    """A submitted, approved or rejected Assignment."""
+
+    assignment_id: str
+    hit_id: str
+    worker_id: str
+    status: str
+    accepted_at: datetime
+    submitted_at: datetime
+    deadline_at: datetime | None
+    auto_approval_at: datetime | None
+    approved_at: datetime | None
+    rejected_at: datetime | None
+    feedback: str
+    # QuestionFormAnswers XML, exactly as it came.
+    answer: str

@@ -1,0 +1,120 @@
+"""Every write on its way to MTurk, and bulk work.
+
+An intention is a committed row that exists before MTurk is called. The HIT, the Decision and later the Bonus
+and the Operation are intentions; the columns they share stand here.
+"""
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+
+from mturkhub.accounts.models import Team, User
+from mturkhub.accounts.querysets import TeamQuerySet
+from mturkhub.common.public_ids import new_public_id
+
+
+class IntentionState(models.TextChoices):
+    """How far a write has come. A HIT's `publish_state` says `published` for done."""
+
+    WAITING = "waiting"  # needs a second person
+    QUEUED = "queued"
+    SENDING = "sending"
+    DONE = "done"
+    PUBLISHED = "published"
+    FAILED = "failed"
+    OVERTAKEN = "overtaken"  # MTurk's own state had moved on
+    UNKNOWN = "unknown"  # sent, and nobody knows whether it happened
+    CANCELLED = "cancelled"
+
+
+# A target has at most one intention of a family in these.
+OPEN_STATES = [
+    IntentionState.WAITING.value,
+    IntentionState.QUEUED.value,
+    IntentionState.SENDING.value,
+    IntentionState.UNKNOWN.value,
+]
+
+
+class Intention(models.Model):
+    """What every write to MTurk has in common. Each table adds its state, named in STATE_FIELD."""
+
+    STATE_FIELD = "state"
+    DONE_STATE = IntentionState.DONE
+
+    token = models.UUIDField(default=uuid.uuid4, editable=False)
+    # Not sent before this time.
+    due_at = models.DateTimeField()
+    first_sent_at = models.DateTimeField(null=True, blank=True)
+    last_sent_at = models.DateTimeField(null=True, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    # What came of it, in a sentence; MTurk's own words and request id after a line break.
+    outcome = models.TextField(blank=True)
+    # The person, or the rule of the system, that wanted it.
+    by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    by_rule = models.CharField(max_length=100, blank=True)
+    reason = models.TextField(blank=True)
+
+    class Meta:
+        abstract = True
+
+
+class JobState(models.TextChoices):
+    RUNNING = "running"
+    DONE = "done"
+    STOPPED = "stopped"
+
+
+class Job(models.Model):
+    """Bulk work a person asked for with one click: exactly the targets in its JobItems."""
+
+    public_id = models.UUIDField(default=new_public_id, unique=True, editable=False)
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="jobs")
+    # Registered by the room that does the work, e.g. "approve_assignments".
+    kind = models.CharField(max_length=60)
+    # Plain values the work needs, e.g. the feedback.
+    arguments = models.JSONField(default=dict, blank=True)
+    # What the job is about, by public id, so that its page can link back.
+    subject = models.CharField(max_length=100, blank=True)
+    title = models.CharField(max_length=200)
+    state = models.CharField(max_length=20, choices=JobState.choices, default=JobState.RUNNING.value)
+    total = models.PositiveIntegerField(default=0)
+    done = models.PositiveIntegerField(default=0)
+    by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    # The role is looked up again for each chunk: rights taken away stop the job.
+    lease_until = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    outcome = models.TextField(blank=True)
+
+    objects = TeamQuerySet["Job"].as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["id"], name="job_unfinished", condition=Q(state="running")),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class JobItem(models.Model):
+    """One target of a Job and what came of it."""
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="items")
+    target_id = models.BigIntegerField()
+    # Empty until done; then "done" or the refusal's sentence.
+    outcome = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["job", "target_id"], name="job_item_once"),
+        ]
+        indexes = [
+            models.Index(fields=["job", "id"], name="job_item_waiting", condition=Q(outcome="")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.job_id}: {self.target_id}"

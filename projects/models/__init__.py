@@ -1,0 +1,24 @@
+"""Project → Batch → BatchRow → HIT → Assignment → Decision."""
+
+from projects.models.assignment import Assignment, AssignmentAnswer
+from projects.models.batch import Batch, BatchRow, BatchUpload, RowResult
+from projects.models.decision import Decision
+from projects.models.hit import HIT, HITType
+from projects.models.project import HITProperties, HITTemplate, Project
+from projects.models.sweep import Sweep
+
+__all__ = [
+    "HIT",
+    "Assignment",
+    "AssignmentAnswer",
+    "Batch",
+    "BatchRow",
+    "BatchUpload",
+    "Decision",
+    "HITProperties",
+    "HITTemplate",
+    "HITType",
+    "Project",
+    "RowResult",
+    "Sweep",
+]

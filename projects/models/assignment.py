@@ -1,0 +1,81 @@
+"""One Worker's go at a HIT, and what they answered."""
+
+from django.db import models
+from django.db.models import Q
+
+from mturkhub.accounts.models import Connection, Team, User
+from mturkhub.common.public_ids import new_public_id
+from mturkhub.workers.models import Worker
+from projects.models.batch import Batch, BatchRow
+from projects.models.hit import HIT
+from projects.querysets import AssignmentQuerySet
+from projects.states import AssignmentStatus, Verdict
+
+
+class Assignment(models.Model):
+    """A submitted Assignment. What is about pay stands in Decisions; `left_out_…` is about data, ours."""
+
+    public_id = models.UUIDField(default=new_public_id, unique=True, editable=False)
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="+")
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="+")
+    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="assignments")
+    row = models.ForeignKey(BatchRow, on_delete=models.PROTECT, related_name="assignments")
+    hit = models.ForeignKey(HIT, on_delete=models.PROTECT, related_name="assignments")
+    worker = models.ForeignKey(Worker, on_delete=models.PROTECT, related_name="assignments")
+    mturk_id = models.CharField(max_length=64)
+    status = models.CharField(max_length=20, choices=AssignmentStatus.choices)
+    # What an open Decision will make of it, so that pages can say "approving…"; empty when none is open.
+    pending_verdict = models.CharField(max_length=10, choices=Verdict.choices, blank=True)
+
+    accepted_at = models.DateTimeField()
+    submitted_at = models.DateTimeField()
+    deadline_at = models.DateTimeField(null=True, blank=True)
+    auto_approval_at = models.DateTimeField(null=True, blank=True)
+    approved_at = models.DateTimeField(null=True, blank=True)
+    rejected_at = models.DateTimeField(null=True, blank=True)
+    # What the requester told the Worker, as MTurk has it.
+    feedback = models.TextField(blank=True)
+    # Submit minus accept; it includes the time the work lay in the Worker's queue.
+    work_time = models.DurationField()
+
+    left_out_at = models.DateTimeField(null=True, blank=True)
+    left_out_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    left_out_reason = models.TextField(blank=True)
+    collected_at = models.DateTimeField(auto_now_add=True)
+
+    objects = AssignmentQuerySet["Assignment"].as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["connection", "mturk_id"], name="assignment_once"),
+        ]
+        indexes = [
+            models.Index(fields=["batch", "submitted_at", "id"], name="assignment_by_time"),
+            models.Index(fields=["batch", "status", "submitted_at", "id"], name="assignment_by_status"),
+            models.Index(fields=["batch", "worker", "submitted_at", "id"], name="assignment_by_worker"),
+            models.Index(fields=["batch", "work_time", "id"], name="assignment_by_work_time"),
+            models.Index(
+                fields=["team", "auto_approval_at"],
+                name="assignment_waiting",
+                condition=Q(status="Submitted", pending_verdict=""),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.mturk_id
+
+
+class AssignmentAnswer(models.Model):
+    """The answer: MTurk's XML as it came, and the fields read out of it."""
+
+    assignment = models.OneToOneField(
+        Assignment, on_delete=models.CASCADE, primary_key=True, related_name="answer"
+    )
+    raw_xml = models.TextField()
+    # Field → list of values, all text. NUL and lone surrogates, which JSONB refuses, are U+FFFD.
+    fields = models.JSONField(default=dict)
+    # True when a character had to be replaced in `fields`, or the XML could not be read at all.
+    is_damaged = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return f"answer of {self.assignment_id}"

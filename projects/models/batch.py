@@ -1,0 +1,161 @@
+"""An uploaded file and its lines, and what has become of each."""
+
+from django.db import models
+
+from mturkhub.accounts.models import Connection, Team, User
+from mturkhub.accounts.querysets import TeamQuerySet
+from mturkhub.common.models import StoredFile
+from mturkhub.common.public_ids import new_public_id
+from projects.models.project import HITProperties, HITTemplate, Project
+from projects.querysets import BatchQuerySet
+from projects.states import BatchState, RowProgress
+
+
+class BatchUpload(models.Model):
+    """A file on its way to becoming a Batch, with the report of its check. Nothing of it costs anything."""
+
+    public_id = models.UUIDField(default=new_public_id, unique=True, editable=False)
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="+")
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="uploads")
+    file = models.ForeignKey(StoredFile, on_delete=models.PROTECT, related_name="+")
+    # `BatchReport.as_json()` of batch_reading.
+    report = models.JSONField(default=dict)
+    # Set when the person chose to go on without the named lines.
+    lines_dropped_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    lines_dropped_at = models.DateTimeField(null=True, blank=True)
+    created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = TeamQuerySet["BatchUpload"].as_manager()
+
+    def __str__(self) -> str:
+        return self.file.name
+
+
+class Batch(HITProperties):
+    """One uploaded file, published with one template version and one frozen set of properties."""
+
+    public_id = models.UUIDField(default=new_public_id, unique=True, editable=False)
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="batches")
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="batches")
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="batches")
+    template = models.ForeignKey(HITTemplate, on_delete=models.PROTECT, related_name="batches")
+    upload = models.ForeignKey(
+        BatchUpload, on_delete=models.PROTECT, null=True, blank=True, related_name="batches"
+    )
+    name = models.CharField(max_length=100)
+    state = models.CharField(max_length=20, choices=BatchState.choices, default=BatchState.DRAFT.value)
+    state_reason = models.TextField(blank=True)
+
+    # The file's columns in the order of upload; JSONB would lose it.
+    columns = models.JSONField(default=list)
+    # Answer fields seen so far, sorted: the `Answer.*` columns of the export.
+    answer_fields = models.JSONField(default=list)
+    lines_dropped = models.PositiveIntegerField(default=0)
+
+    # Counters, kept by `projects.counting` in the transaction that changes what they count.
+    rows_total = models.PositiveIntegerField(default=0)
+    rows_not_published = models.PositiveIntegerField(default=0)
+    rows_no_answer = models.PositiveIntegerField(default=0)
+    rows_some_answers = models.PositiveIntegerField(default=0)
+    rows_to_review = models.PositiveIntegerField(default=0)
+    rows_decided = models.PositiveIntegerField(default=0)
+    rows_failed = models.PositiveIntegerField(default=0)
+    answers_submitted = models.PositiveIntegerField(default=0)
+    answers_approved = models.PositiveIntegerField(default=0)
+    answers_rejected = models.PositiveIntegerField(default=0)
+
+    created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    published_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    published_at = models.DateTimeField(null=True, blank=True)
+
+    objects = BatchQuerySet["Batch"].as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["project", "-id"], name="batch_of_project"),
+            models.Index(fields=["team", "-id"], name="batch_newest"),
+            models.Index(
+                fields=["connection", "id"],
+                name="batch_publishing",
+                condition=models.Q(state=BatchState.PUBLISHING.value),
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(published_at__isnull=True, published_by__isnull=True)
+                | models.Q(published_at__isnull=False, published_by__isnull=False),
+                name="batch_published_by_and_at",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def answers(self) -> int:
+        return self.answers_submitted + self.answers_approved + self.answers_rejected
+
+    @property
+    def answers_expected(self) -> int:
+        return self.rows_total * self.max_assignments
+
+
+class BatchRow(models.Model):
+    """One line of the file, written once."""
+
+    public_id = models.UUIDField(default=new_public_id, unique=True, editable=False)
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="+")
+    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="rows")
+    # 1 for the first line after the header, over the lines that were kept.
+    number = models.PositiveIntegerField()
+    # Column → value: a string for CSV and TSV, any JSON value for JSON Lines.
+    input = models.JSONField()
+
+    objects = TeamQuerySet["BatchRow"].as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["batch", "number"], name="batch_row_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"row {self.number}"
+
+
+class RowResult(models.Model):
+    """What has become of one row so far; one to one with it."""
+
+    row = models.OneToOneField(BatchRow, on_delete=models.PROTECT, primary_key=True, related_name="result")
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="+")
+    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="results")
+    # A copy of the row's number, so that lists sort and page on this table's indexes.
+    number = models.PositiveIntegerField()
+    progress = models.CharField(
+        max_length=20, choices=RowProgress.choices, default=RowProgress.NOT_PUBLISHED.value
+    )
+    submitted = models.PositiveIntegerField(default=0)
+    approved = models.PositiveIntegerField(default=0)
+    rejected = models.PositiveIntegerField(default=0)
+    last_answer_at = models.DateTimeField(null=True, blank=True)
+
+    objects = TeamQuerySet["RowResult"].as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["batch", "number"], name="row_result_by_number"),
+        ]
+        indexes = [
+            models.Index(fields=["batch", "progress", "number"], name="row_result_by_progress"),
+            models.Index(fields=["batch", "-last_answer_at", "-number"], name="row_result_by_answer"),
+        ]
+
+    def __str__(self) -> str:
+        return f"row {self.number}: {self.progress}"
+
+    @property
+    def answers(self) -> int:
+        return self.submitted + self.approved + self.rejected

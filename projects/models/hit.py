@@ -1,0 +1,106 @@
+"""The shared terms of a HIT, and the HIT: first our intention to create it, then what MTurk says of it."""
+
+from django.db import models
+from django.db.models import Q
+
+from mturkhub.accounts.models import Connection, Team
+from mturkhub.common.public_ids import new_public_id
+from mturkhub.intentions.models import Intention, IntentionState
+from projects.models.batch import Batch, BatchRow
+from projects.querysets import HITQuerySet
+from projects.states import HITStatus
+
+
+class HITType(models.Model):
+    """Terms that equal batches of a Connection share; it belongs to no team."""
+
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="hit_types")
+    # SHA-256 of the properties as they go to CreateHITType.
+    digest = models.CharField(max_length=64)
+    properties = models.JSONField()
+    mturk_id = models.CharField(max_length=64, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["connection", "digest"], name="hit_type_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.mturk_id or "HIT type not made yet"
+
+
+class HIT(Intention):
+    """One HIT for one row. `publish_state` is ours, `hit_status` is MTurk's."""
+
+    STATE_FIELD = "publish_state"
+    DONE_STATE = IntentionState.PUBLISHED
+
+    # Also the HIT's name in RequesterAnnotation, by which it is found again after an unknown outcome.
+    public_id = models.UUIDField(default=new_public_id, unique=True, editable=False)
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="+")
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="hits")
+    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="hits")
+    row = models.ForeignKey(BatchRow, on_delete=models.PROTECT, related_name="hits")
+    # Which set of nine answers, and which go at the row; both 0 until there are more.
+    group = models.PositiveSmallIntegerField(default=0)
+    round = models.PositiveSmallIntegerField(default=0)
+    hit_type = models.ForeignKey(
+        HITType, on_delete=models.PROTECT, null=True, blank=True, related_name="hits"
+    )
+    max_assignments = models.PositiveIntegerField()
+    publish_state = models.CharField(
+        max_length=20, choices=IntentionState.choices, default=IntentionState.QUEUED.value
+    )
+
+    # As MTurk says.
+    mturk_id = models.CharField(max_length=64, null=True, blank=True)  # noqa: DJ001 - unique where known
+    hit_status = models.CharField(max_length=20, choices=HITStatus.choices, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+
+    # The counters ListHITs showed before the last fetch that held everything they promised.
+    listed_status = models.CharField(max_length=20, blank=True)
+    listed_max = models.PositiveIntegerField(null=True, blank=True)
+    listed_available = models.PositiveIntegerField(null=True, blank=True)
+    listed_pending = models.PositiveIntegerField(null=True, blank=True)
+    listed_completed = models.PositiveIntegerField(null=True, blank=True)
+    # Sweeps that fetch it whatever the counters say.
+    refetches_left = models.PositiveSmallIntegerField(default=0)
+    fetch_wanted_at = models.DateTimeField(null=True, blank=True)
+    last_fetched_at = models.DateTimeField(null=True, blank=True)
+    # Complete sweeps since the last send in which it was looked for and not found.
+    sweeps_without = models.PositiveSmallIntegerField(default=0)
+    missing_since = models.DateTimeField(null=True, blank=True)
+
+    objects = HITQuerySet["HIT"].as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["row", "group", "round"], name="hit_once_per_round"),
+            models.UniqueConstraint(fields=["connection", "mturk_id"], name="hit_mturk_id_once"),
+            models.UniqueConstraint(fields=["token"], name="hit_token_once"),
+            models.CheckConstraint(
+                condition=~Q(publish_state=IntentionState.PUBLISHED.value) | Q(mturk_id__isnull=False),
+                name="published_hit_has_mturk_id",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["batch", "publish_state", "id"], name="hit_by_publish_state"),
+            models.Index(fields=["batch", "hit_status", "id"], name="hit_by_status"),
+            models.Index(
+                fields=["connection", "due_at", "id"], name="hit_to_send", condition=Q(publish_state="queued")
+            ),
+            models.Index(
+                fields=["connection", "id"],
+                name="hit_unsettled",
+                condition=Q(publish_state__in=["sending", "unknown"]),
+            ),
+            models.Index(
+                fields=["connection", "fetch_wanted_at"],
+                name="hit_fetch_wanted",
+                condition=Q(fetch_wanted_at__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.mturk_id or f"HIT of {self.row_id}"
