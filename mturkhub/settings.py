@@ -137,6 +137,8 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
+# Otherwise anybody could make the server write to anybody by asking for a new password.
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_ADAPTER = "mturkhub.accounts.adapter.ClosedSignupAdapter"
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"

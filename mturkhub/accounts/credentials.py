@@ -1,0 +1,43 @@
+"""Requesters' keys: encrypted at rest, read only here, and turned into gateways."""
+
+import json
+from dataclasses import dataclass, field
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+
+from mturkhub.accounts.models import Connection
+from mturkhub.common.errors import ActionRefused
+
+
+@dataclass(frozen=True)
+class Keys:
+    """An access key; the secret stays out of reprs, and so out of logs."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+
+
+def encrypt(keys: Keys) -> bytes:
+    """One Fernet token that holds both."""
+    plain = json.dumps([keys.access_key_id, keys.secret_access_key])
+    return _fernet().encrypt(plain.encode())
+
+
+def decrypt(connection: Connection) -> Keys:
+    """The Connection's keys; refuses in a sentence when no encryption key here opens them."""
+    try:
+        plain = _fernet().decrypt(bytes(connection.credentials))
+    except InvalidToken:
+        # The cause would only say "InvalidToken", and a chained traceback ends in logs.
+        raise ActionRefused(
+            f"The keys of {connection.name} cannot be read with the encryption keys of this server. "
+            "Put the old key back into MTURKHUB_ENCRYPTION_KEYS, or enter the access key again."
+        ) from None
+    access_key_id, secret_access_key = json.loads(plain)
+    return Keys(access_key_id, secret_access_key)
+
+
+def _fernet() -> MultiFernet:
+    """The first key encrypts, every one decrypts."""
+    return MultiFernet([Fernet(key) for key in settings.ENCRYPTION_KEYS])
