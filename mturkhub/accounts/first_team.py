@@ -42,7 +42,7 @@ def _make_owner(email: str, password: str) -> Membership:
 
 
 def _connect_marketplace(account: RequesterAccount, keys: Keys) -> None:
-    """The `local` Connection. The same requester at another port is still the same market, so it moves along."""
+    """Make the `local` Connection, or follow it: the same requester at another port is the same market."""
     local = account.connections.filter(environment=Environment.LOCAL).order_by("pk").first()
     if local is None:
         local = Connection.objects.create(

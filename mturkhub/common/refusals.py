@@ -14,7 +14,7 @@ LIVE_REGION = "#messages"
 
 
 class RefusalMiddleware:
-    """An HTMX request gets the sentence as a fragment, a form its page back with a message, the rest a page."""
+    """An HTMX request gets the sentence as a fragment, a form its page with a message, others a page."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

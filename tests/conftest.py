@@ -1,0 +1,79 @@
+"""The cast: Olive owns the team, Mina manages, Ravi reviews, Vera views, and Stan is a stranger."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import pytest
+from django.test import Client
+
+from mturkhub.accounts.actors import Actor
+from mturkhub.accounts.models import Connection, Membership, Team, User
+from tests.factories import ConnectionFactory, MembershipFactory, TeamFactory
+
+
+@dataclass
+class Person:
+    """Somebody of the cast: `by=olive.actor` for actions, `olive.client` for pages."""
+
+    membership: Membership
+
+    @property
+    def user(self) -> User:
+        return self.membership.user
+
+    @property
+    def team(self) -> Team:
+        return self.membership.team
+
+    @cached_property
+    def actor(self) -> Actor:
+        return Actor.person(self.membership)
+
+    @cached_property
+    def client(self) -> Client:
+        """A browser in which the person has signed in."""
+        client = Client()
+        client.force_login(self.user, backend="allauth.account.auth_backends.AuthenticationBackend")
+        return client
+
+
+def _join(team: Team, name: str, role: str) -> Person:
+    email = f"{name.lower()}@example.org"
+    return Person(MembershipFactory(team=team, user__name=name, user__email=email, role=role))
+
+
+@pytest.fixture
+def team(db: None) -> Team:
+    return TeamFactory(name="Lab")
+
+
+@pytest.fixture
+def connection(team: Team) -> Connection:
+    """The team's `local` Connection, with keys of nobody; `marketplace_connection` has real ones."""
+    return ConnectionFactory(account__team=team, name="Local")
+
+
+@pytest.fixture
+def olive(team: Team) -> Person:
+    return _join(team, "Olive", "owner")
+
+
+@pytest.fixture
+def mina(team: Team) -> Person:
+    return _join(team, "Mina", "manager")
+
+
+@pytest.fixture
+def ravi(team: Team) -> Person:
+    return _join(team, "Ravi", "reviewer")
+
+
+@pytest.fixture
+def vera(team: Team) -> Person:
+    return _join(team, "Vera", "viewer")
+
+
+@pytest.fixture
+def stan(db: None) -> Person:
+    """Owns a team of his own and has no business in ours."""
+    return _join(TeamFactory(name="Elsewhere"), "Stan", "owner")

@@ -1,0 +1,38 @@
+"""Rows for tests, one module per room."""
+
+from tests.factories.accounts import (
+    ConnectionFactory,
+    MembershipFactory,
+    RequesterAccountFactory,
+    TeamFactory,
+    UserFactory,
+)
+from tests.factories.projects import (
+    AssignmentFactory,
+    BatchFactory,
+    BatchRowFactory,
+    DecisionFactory,
+    HITFactory,
+    HITTemplateFactory,
+    HITTypeFactory,
+    ProjectFactory,
+)
+from tests.factories.workers import TeamWorkerFactory, WorkerFactory
+
+__all__ = [
+    "AssignmentFactory",
+    "BatchFactory",
+    "BatchRowFactory",
+    "ConnectionFactory",
+    "DecisionFactory",
+    "HITFactory",
+    "HITTemplateFactory",
+    "HITTypeFactory",
+    "MembershipFactory",
+    "ProjectFactory",
+    "RequesterAccountFactory",
+    "TeamFactory",
+    "TeamWorkerFactory",
+    "UserFactory",
+    "WorkerFactory",
+]
