@@ -1,0 +1,1 @@
+"""The marketplace: an MTurk-compatible server with a worker site, apart from the dashboard."""

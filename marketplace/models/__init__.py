@@ -1,0 +1,22 @@
+"""The marketplace's tables, one file per noun."""
+
+from marketplace.models.assignment import Assignment
+from marketplace.models.clock import ClockOffset
+from marketplace.models.hit import HIT, HITType
+from marketplace.models.ledger import Balance, LedgerEntry
+from marketplace.models.request_token import RequestToken
+from marketplace.models.requester import AccessKey, Requester
+from marketplace.models.worker import Worker
+
+__all__ = [
+    "HIT",
+    "AccessKey",
+    "Assignment",
+    "Balance",
+    "ClockOffset",
+    "HITType",
+    "LedgerEntry",
+    "RequestToken",
+    "Requester",
+    "Worker",
+]

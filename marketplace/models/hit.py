@@ -1,0 +1,160 @@
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Self
+
+from django.db import models
+from django.db.models import F, Q
+
+from marketplace.identifiers import new_entity_id
+from marketplace.models.requester import Requester
+
+RETENTION = timedelta(days=120)
+ASSIGNABLE, UNASSIGNABLE, REVIEWABLE, REVIEWING, DISPOSED = (
+    "Assignable",
+    "Unassignable",
+    "Reviewable",
+    "Reviewing",
+    "Disposed",
+)
+
+
+class HITType(models.Model):
+    """Properties that HITs share; equal properties are one HITType, and one line on the worker site."""
+
+    mturk_id = models.CharField(max_length=64, unique=True, default=new_entity_id)
+    group_mturk_id = models.CharField(max_length=64, unique=True, default=new_entity_id)
+    requester = models.ForeignKey(Requester, models.PROTECT, related_name="hit_types")
+    # SHA-256 over everything below; see operations.hits.
+    digest = models.CharField(max_length=64)
+    title = models.CharField(max_length=128)
+    description = models.CharField(max_length=2000)
+    keywords = models.CharField(max_length=1000, blank=True)
+    reward = models.DecimalField(max_digits=12, decimal_places=2)
+    assignment_duration = models.DurationField()
+    auto_approval_delay = models.DurationField()
+    # As the API shows them: each with QualificationTypeId, Comparator, ActionsGuarded and RequiredToPreview.
+    qualification_requirements = models.JSONField(default=list)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["requester", "digest"], name="equal_properties_are_one_hit_type"),
+            models.CheckConstraint(condition=Q(reward__gte=0), name="reward_is_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class HITQuerySet(models.QuerySet["HIT"]):
+    def not_deleted(self) -> Self:
+        return self.filter(disposed_at=None)
+
+    def with_a_free_slot(self) -> Self:
+        """HITs with slots nobody holds or has used; expired ones too."""
+        return self.not_deleted().filter(
+            max_assignments__gt=F("pending_count") + F("submitted_count") + F("completed_count")
+        )
+
+    def assignable(self, now: datetime) -> Self:
+        """HITs a Worker could accept at `now`."""
+        return self.with_a_free_slot().filter(expires_at__gt=now)
+
+
+class HIT(models.Model):
+    """One unit of work. HITStatus is derived; the counters change together with the Assignments."""
+
+    mturk_id = models.CharField(max_length=64, unique=True, default=new_entity_id)
+    requester = models.ForeignKey(Requester, models.PROTECT, related_name="hits", db_index=False)
+    hit_type = models.ForeignKey(HITType, models.PROTECT, related_name="hits", db_index=False)
+    question = models.TextField()
+    requester_annotation = models.CharField(max_length=255, blank=True)
+    max_assignments = models.IntegerField()
+    expires_at = models.DateTimeField()
+    created_at = models.DateTimeField()
+    # Moved by everything that happens to the HIT; retention counts from here.
+    last_activity_at = models.DateTimeField()
+    reviewing = models.BooleanField(default=False)
+    disposed_at = models.DateTimeField(null=True, blank=True)
+
+    # Accepted and not submitted, returned or abandoned.
+    pending_count = models.IntegerField(default=0)
+    # Awaiting a decision.
+    submitted_count = models.IntegerField(default=0)
+    # Approved or rejected.
+    completed_count = models.IntegerField(default=0)
+
+    # The fee on each Assignment, fixed when the HIT is made, and how many slots have reward and fee on hold.
+    fee_each = models.DecimalField(max_digits=12, decimal_places=2)
+    held_slots = models.IntegerField(default=0)
+
+    objects = HITQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(pending_count__gte=0, submitted_count__gte=0, completed_count__gte=0),
+                name="hit_counters_are_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    max_assignments__gte=F("pending_count") + F("submitted_count") + F("completed_count")
+                ),
+                name="hit_has_no_more_assignments_than_slots",
+            ),
+            # Money is on hold for everybody who works or waits, and for no slot that is used up.
+            models.CheckConstraint(
+                condition=Q(
+                    held_slots__gte=F("pending_count") + F("submitted_count"),
+                    held_slots__lte=F("max_assignments") - F("completed_count"),
+                ),
+                name="hit_holds_money_for_open_slots",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["requester", "-id"], condition=Q(disposed_at=None), name="hit_list_newest_first"
+            ),
+            models.Index(
+                fields=["hit_type", "id"],
+                condition=Q(
+                    disposed_at=None,
+                    max_assignments__gt=F("pending_count") + F("submitted_count") + F("completed_count"),
+                ),
+                name="hit_with_a_free_slot",
+            ),
+            models.Index(
+                fields=["expires_at"],
+                condition=Q(held_slots__gt=F("pending_count") + F("submitted_count")),
+                name="hit_expiry_to_settle",
+            ),
+            models.Index(
+                fields=["last_activity_at"], condition=Q(disposed_at=None), name="hit_retention_to_check"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.mturk_id
+
+    @property
+    def available_count(self) -> int:
+        """Slots nobody holds or has used. An expired HIT keeps the number, as MTurk's accounts show it."""
+        return self.max_assignments - self.pending_count - self.submitted_count - self.completed_count
+
+    @property
+    def price_each(self) -> Decimal:
+        """Reward and fee of one Assignment."""
+        return self.hit_type.reward + self.fee_each
+
+    def is_expired(self, now: datetime) -> bool:
+        return self.expires_at <= now
+
+    def status(self, now: datetime) -> str:
+        """HITStatus as MTurk spells it, at `now`."""
+        if self.disposed_at is not None:
+            return DISPOSED
+        if self.available_count > 0 and not self.is_expired(now):
+            return ASSIGNABLE
+        if self.pending_count > 0:
+            return UNASSIGNABLE
+        return REVIEWING if self.reviewing else REVIEWABLE

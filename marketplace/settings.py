@@ -1,0 +1,173 @@
+"""Settings of the marketplace, all from the environment; it shares none with the dashboard."""
+
+import os
+from decimal import Decimal
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import dj_database_url
+from csp.constants import NONE, SELF
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _hosts(*urls: str) -> set[str]:
+    return {host for url in urls if (host := urlsplit(url).hostname)}
+
+
+# Addresses ---------------------------------------------------------------------------------------
+
+MARKETPLACE_URL = (
+    os.environ.get("MARKETPLACE_URL") or f"http://127.0.0.1:{os.environ.get('MARKETPLACE_PORT') or '8001'}"
+).rstrip("/")
+# Where requesters' HTML is served: an origin of its own if the operator has one, without cookies in any case.
+MARKETPLACE_CONTENT_URL = os.environ.get("MARKETPLACE_CONTENT_URL") or f"{MARKETPLACE_URL}/content/"
+CONTENT_ORIGIN = _origin(MARKETPLACE_CONTENT_URL)
+_SECURE = MARKETPLACE_URL.startswith("https://")
+_ON_LOOPBACK = _hosts(MARKETPLACE_URL) <= _LOOPBACK
+# An ExternalQuestion in a frame would get the cookies of any of these hosts, whatever its port.
+OWN_HOSTS = _hosts(
+    MARKETPLACE_URL,
+    MARKETPLACE_CONTENT_URL,
+    os.environ.get("MTURKHUB_URL") or f"http://127.0.0.1:{os.environ.get('MTURKHUB_PORT') or '8000'}",
+)
+ALLOWED_HOSTS = sorted({*_hosts(MARKETPLACE_URL, MARKETPLACE_CONTENT_URL), "127.0.0.1", "localhost", "[::1]"})
+CSRF_TRUSTED_ORIGINS = [_origin(MARKETPLACE_URL)] if _SECURE else []
+
+# The market --------------------------------------------------------------------------------------
+
+OPENING_BALANCE = Decimal(os.environ.get("MARKETPLACE_OPENING_BALANCE") or "10000.00")
+FEE_SCHEDULE = os.environ.get("MARKETPLACE_FEE_SCHEDULE") or "mturk"
+if FEE_SCHEDULE not in {"mturk", "none"}:
+    raise SystemExit(f"MARKETPLACE_FEE_SCHEDULE is “{FEE_SCHEDULE}”; it can be “mturk” or “none”.")
+# Anybody may work as a fresh test Worker; meant for people who look at their own HITs.
+TEST_WORKERS = (os.environ.get("MARKETPLACE_TEST_WORKERS") or ("1" if _ON_LOOPBACK else "0")) == "1"
+TEST_CLOCK = os.environ.get("MTURKHUB_TEST_CLOCK") == "1" and not _SECURE
+
+# Django ------------------------------------------------------------------------------------------
+
+# Also the root of the key that encrypts requesters' secret access keys.
+SECRET_KEY = os.environ["MARKETPLACE_SECRET_KEY"]
+DEBUG = False
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "csp",
+    "marketplace",
+]
+
+MIDDLEWARE = [
+    # First, because a signed API call needs nothing of what follows: no session, no CSRF, no page policy.
+    "marketplace.wire.ApiMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "marketplace.urls"
+WSGI_APPLICATION = "marketplace.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+            "builtins": ["django.templatetags.static", "django.templatetags.i18n"],
+        },
+    }
+]
+
+DATABASES = {
+    "default": dj_database_url.parse(
+        os.environ.get("MARKETPLACE_DATABASE_URL") or "postgres:///marketplace",
+        conn_max_age=60,
+        conn_health_checks=True,
+    )
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Only Workers sign in here; requesters have access keys.
+AUTH_USER_MODEL = "marketplace.Worker"
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 10},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+
+# Static files ------------------------------------------------------------------------------------
+
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True
+
+# Cookies and headers -----------------------------------------------------------------------------
+
+_PREFIX = "__Host-" if _SECURE else ""
+SESSION_COOKIE_NAME = f"{_PREFIX}marketplace_sessionid"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = _SECURE
+CSRF_COOKIE_NAME = f"{_PREFIX}marketplace_csrf"
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SECURE = _SECURE
+LANGUAGE_COOKIE_NAME = "marketplace_language"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+SECURE_SSL_REDIRECT = _SECURE
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _SECURE else None
+SECURE_HSTS_SECONDS = 31_536_000 if _SECURE else 0
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "frame-src": [SELF, CONTENT_ORIGIN],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+
+# A Question of 65,535 bytes written as JSON escapes stays below this, and so does any form.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+}

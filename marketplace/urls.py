@@ -1,0 +1,15 @@
+"""Where the marketplace's pages are. `POST /` is the API, which `wire.ApiMiddleware` answers before this."""
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import include, path
+
+
+def healthz(request: HttpRequest) -> HttpResponse:
+    """Say that the process lives, and nothing else."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+urlpatterns = [
+    path("healthz", healthz, name="healthz"),
+    path("", include("marketplace.worker_site.urls")),
+]

@@ -1,0 +1,1 @@
+"""The worker site: find, preview, accept, answer, return, earnings."""
