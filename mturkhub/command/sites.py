@@ -1,0 +1,102 @@
+"""The four processes that are ours: dashboard, marketplace, Celery worker and beat, as the manager runs them."""
+
+import http.client
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from mturkhub.command.manager import Service
+
+# Four of ours answer at a time for each of two cores, and a slow download holds up one thread, not the site.
+GUNICORN = (
+    "--worker-class",
+    "gthread",
+    "--workers",
+    "2",
+    "--threads",
+    "8",
+    "--timeout",
+    "60",
+    "--graceful-timeout",
+    "8",
+)
+
+
+def web(listener: socket.socket, env: Mapping[str, str]) -> Service:
+    """The dashboard."""
+    return _gunicorn("web", "mturkhub.wsgi", listener, env, tier=2)
+
+
+def marketplace(listener: socket.socket, env: Mapping[str, str]) -> Service:
+    """The marketplace; it stops after the worker, which may be in the middle of a call to it."""
+    return _gunicorn("marketplace", "marketplace.wsgi", listener, env, tier=1)
+
+
+def _gunicorn(
+    name: str, application: str, listener: socket.socket, env: Mapping[str, str], tier: int
+) -> Service:
+    return Service(
+        name=name,
+        command=[
+            *(sys.executable, "-m", "gunicorn", application, *GUNICORN),
+            *(
+                "--bind",
+                f"fd://{listener.fileno()}",
+                "--name",
+                name,
+                "--log-level",
+                "warning",
+                "--no-control-socket",
+            ),
+        ],
+        env=env,
+        tier=tier,
+        is_ready=lambda: answers(listener),
+        inherited=[listener.fileno()],
+    )
+
+
+def worker(env: Mapping[str, str]) -> Service:
+    """The Celery worker."""
+    options = (
+        "--queues",
+        "mturk,files,default",
+        "--concurrency",
+        "2",
+        "--without-mingle",
+        "--without-gossip",
+    )
+    return _celery("worker", ["worker", *options], env)
+
+
+def beat(schedule: Path, env: Mapping[str, str]) -> Service:
+    """The process that rings every few seconds for what is due; it notes in a file what it rang last."""
+    return _celery("beat", ["beat", "--schedule", str(schedule), "--pidfile="], env)
+
+
+def _celery(name: str, command: list[str], env: Mapping[str, str]) -> Service:
+    return Service(
+        name=name,
+        command=[sys.executable, "-m", "celery", "-A", "mturkhub", *command, "--loglevel", "WARNING"],
+        env=env,
+        tier=2,
+        stop_signal=signal.SIGTERM,
+        patience=20.0,
+    )
+
+
+def answers(listener: socket.socket) -> bool:
+    """Whether the site behind this socket answers that it lives."""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (compared, not bound)
+    connection = http.client.HTTPConnection(host, port, timeout=2)
+    try:
+        # The header says what a proxy in front would, lest a site that is https outside redirects us there.
+        connection.request("GET", "/healthz", headers={"Host": "127.0.0.1", "X-Forwarded-Proto": "https"})
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
