@@ -1,17 +1,94 @@
-"""MTurk's JSON over HTTP."""
+"""MTurk's JSON over HTTP: finds who calls and what is asked, and answers as MTurk does.
 
+What each operation does is in `operations/`; what requests and answers must look like, in `shapes.py`.
+"""
+
+import json
+import logging
+import uuid
 from collections.abc import Callable
+from typing import Any
 
+from django.core.exceptions import RequestDataTooBig
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+
+from marketplace import lifecycle, shapes, signing
+from marketplace.errors import (
+    ApiError,
+    insufficient_funds,
+    serialization_error,
+    service_fault,
+    unanswered_operation,
+    unknown_operation,
+)
+from marketplace.ledger import InsufficientFunds
+from marketplace.operations import OPERATIONS, Call
+
+logger = logging.getLogger(__name__)
+
+CONTENT_TYPE = "application/x-amz-json-1.1"
+_TARGET_PREFIX = "MTurkRequesterServiceV20170117."
 
 
 class ApiMiddleware:
-    """Answers `POST /`; everything else goes on to the pages."""
+    """Answers `POST /`, which is every API call; the pages' middleware never sees one."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if request.method == "POST" and request.path == "/":
-            return HttpResponse(status=501)
+            return answer(request)
         return self.get_response(request)
+
+
+def answer(request: HttpRequest) -> HttpResponse:
+    """The answer to one API call, whatever happens."""
+    request_id = str(uuid.uuid4())
+    try:
+        body, status = _act(request, request_id), 200
+    except ApiError as error:
+        body, status = error.body(), error.http_status
+    except InsufficientFunds:
+        body, status = insufficient_funds().body(), 400
+    except (DatabaseError, AssertionError, KeyError):
+        logger.exception("Request %s failed", request_id)
+        fault = service_fault()
+        body, status = fault.body(), fault.http_status
+    return HttpResponse(
+        json.dumps(body, separators=(",", ":")),
+        status=status,
+        content_type=CONTENT_TYPE,
+        headers={"x-amzn-RequestId": request_id},
+    )
+
+
+def _act(request: HttpRequest, request_id: str) -> dict[str, Any]:
+    try:
+        caller = signing.check_signature(request)
+    except RequestDataTooBig:
+        raise ApiError(
+            "RequestEntityTooLargeException", "The request is too large.", http_status=413
+        ) from None
+    name = request.headers.get("X-Amz-Target", "").removeprefix(_TARGET_PREFIX)
+    if name not in shapes.operation_names():
+        raise unknown_operation()
+    if name not in OPERATIONS:
+        raise unanswered_operation(name)
+    members = shapes.read_request(name, _read_json(request.body))
+    if caller.something_is_due:
+        lifecycle.apply_due()
+    call = Call(name, caller.requester_id, caller.now, request_id)
+    return shapes.write_answer(name, OPERATIONS[name](call, members) or {})
+
+
+def _read_json(body: bytes) -> Any:
+    try:
+        return json.loads(body or b"{}", parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise serialization_error("The request is not valid JSON in UTF-8.") from None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")

@@ -2,9 +2,10 @@
 
 import django.db.models.deletion
 import django.db.models.expressions
-import marketplace.identifiers
 from django.conf import settings
 from django.db import migrations, models
+
+import marketplace.identifiers
 
 
 class Migration(migrations.Migration):

@@ -1,0 +1,22 @@
+"""MTurk's operations, one function each: it gets checked members and gives the answer's."""
+
+from marketplace.call import Call, Operation
+from marketplace.operations import account, assignments, hits
+
+OPERATIONS: dict[str, Operation] = {
+    "GetAccountBalance": account.get_account_balance,
+    "CreateHITType": hits.create_hit_type,
+    "CreateHITWithHITType": hits.create_hit_with_hit_type,
+    "CreateHIT": hits.create_hit,
+    "GetHIT": hits.get_hit,
+    "ListHITs": hits.list_hits,
+    "UpdateExpirationForHIT": hits.update_expiration_for_hit,
+    "CreateAdditionalAssignmentsForHIT": hits.create_additional_assignments_for_hit,
+    "DeleteHIT": hits.delete_hit,
+    "ListAssignmentsForHIT": assignments.list_assignments_for_hit,
+    "GetAssignment": assignments.get_assignment,
+    "ApproveAssignment": assignments.approve_assignment,
+    "RejectAssignment": assignments.reject_assignment,
+}
+
+__all__ = ["OPERATIONS", "Call", "Operation"]

@@ -1,0 +1,41 @@
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from marketplace.models import Balance, Requester
+from marketplace.money import CENT
+from marketplace.requesters import deposit
+
+
+class Command(BaseCommand):
+    """Puts dollars into a requester's account."""
+
+    help = "Put dollars into a requester's account: deposit REQUESTER AMOUNT."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("requester", help="the requester's id (A…) or name")
+        parser.add_argument("amount", help="dollars, such as 250.00")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        who = options["requester"]
+        requester = (
+            Requester.objects.filter(mturk_id=who).first() or Requester.objects.filter(name=who).first()
+        )
+        if requester is None:
+            raise CommandError(f"There is no requester with the id or name “{who}”.")
+        deposit(requester, _read_amount(options["amount"]))
+        balance = Balance.objects.get(requester=requester)
+        self.stdout.write(
+            f"{requester} has {balance.available:.2f} available and {balance.held:.2f} on hold."
+        )
+
+
+def _read_amount(text: str) -> Decimal:
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        raise CommandError(f"“{text}” is no amount. Write dollars, such as 250.00.") from None
+    if not amount.is_finite() or amount <= 0 or amount > 10**9 or amount != amount.quantize(CENT):
+        raise CommandError(f"“{text}” must be above zero and have no more than two decimals.")
+    return amount
