@@ -1,14 +1,20 @@
 """What can go wrong when MTurk is called, and the two questions that decide what happens next."""
 
+import re
 from dataclasses import dataclass
 
+THROTTLING = frozenset(
+    {"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"}
+)
 
-@dataclass
+
+@dataclass(eq=False)
 class MTurkError(Exception):
     """A call that brought no usable answer.
 
-    `may_have_happened` alone decides between trying again and looking first; `retry_can_help` says whether trying
-    again is of any use. `sentence` is fit for a person; `details` holds MTurk's own words and the request id.
+    `may_have_happened` alone decides between trying again and looking first; `retry_can_help` says whether
+    trying again is of any use. `sentence` is fit for a person; `details` holds MTurk's own words and the
+    request id.
     """
 
     operation: str
@@ -22,15 +28,35 @@ class MTurkError(Exception):
     retry_can_help: bool
 
     def __post_init__(self) -> None:
-        super().__init__(self.sentence)
+        # All of them, so that it survives the pickling between processes.
+        super().__init__(
+            self.operation,
+            self.kind,
+            self.code,
+            self.sentence,
+            self.details,
+            self.may_have_happened,
+            self.retry_can_help,
+        )
 
     def __str__(self) -> str:
         return self.sentence
 
     @property
     def is_throttling(self) -> bool:
-        return self.kind == "ThrottlingException"
+        return self.kind in THROTTLING
 
     @property
     def is_insufficient_funds(self) -> bool:
         return self.code == "InsufficientFunds"
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether MTurk says that the HIT or Assignment asked for does not exist."""
+        return self.code in {"HITDoesNotExist", "AssignmentDoesNotExist"}
+
+
+def existing_hit_id(error: MTurkError) -> str:
+    """The id of the HIT that a HitAlreadyExists names in its text, its only place; empty when it has none."""
+    found = re.search(r'HIT with ID "([A-Z0-9]+)"', error.details)
+    return found[1] if found else ""

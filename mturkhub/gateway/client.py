@@ -1,0 +1,320 @@
+"""MTurkGateway: the one way from here to MTurk, or to whatever answers its API.
+
+One method per operation, named as boto3 names it. Plain values go in, frozen records come out, and every
+failure is an MTurkError. Nothing is retried here: the only retry loop is that of the intentions.
+"""
+
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+import boto3
+import botocore.session
+from botocore.config import Config
+
+from mturkhub.common.money import to_cents
+from mturkhub.gateway.errors import MTurkError
+from mturkhub.gateway.failures import UnreadableAnswer, explain
+from mturkhub.gateway.records import AccountBalance, RemoteAssignment, RemoteHIT
+
+if TYPE_CHECKING:
+    from mypy_boto3_mturk import MTurkClient
+
+AnswerT = TypeVar("AnswerT")
+RecordT = TypeVar("RecordT")
+
+CONNECT_TIMEOUT = 5
+READ_TIMEOUT = 30
+PAGE_SIZE = 100
+STATUSES = ("Submitted", "Approved", "Rejected")
+
+
+class MTurkGateway:
+    """One requester at one endpoint; safe to share between threads."""
+
+    def __init__(self, endpoint: str, access_key_id: str, secret_access_key: str) -> None:
+        self.endpoint = endpoint
+        self._secrets = (secret_access_key, access_key_id)
+        self._client = _client_for(endpoint, access_key_id, secret_access_key)
+
+    def __repr__(self) -> str:
+        return f"<MTurkGateway {self.endpoint}>"
+
+    # Account
+
+    def get_account_balance(self) -> AccountBalance:
+        return self._call("get_account_balance", _balance)
+
+    # HITs
+
+    def create_hit_type(
+        self,
+        *,
+        title: str,
+        description: str,
+        keywords: str,
+        reward: Decimal,
+        assignment_duration: timedelta,
+        auto_approval_delay: timedelta,
+        qualification_requirements: Sequence[dict[str, Any]] = (),
+    ) -> str:
+        """The HITTypeId; equal values give the same id again."""
+        optional: dict[str, Any] = {}
+        if keywords:
+            optional["Keywords"] = keywords
+        if qualification_requirements:
+            optional["QualificationRequirements"] = list(qualification_requirements)
+        return self._call(
+            "create_hit_type",
+            lambda answer: str(answer["HITTypeId"]),
+            Title=title,
+            Description=description,
+            Reward=str(to_cents(reward)),
+            AssignmentDurationInSeconds=_seconds(assignment_duration),
+            AutoApprovalDelayInSeconds=_seconds(auto_approval_delay),
+            **optional,
+        )
+
+    def create_hit_with_hit_type(
+        self,
+        *,
+        hit_type_id: str,
+        question: str,
+        lifetime: timedelta,
+        max_assignments: int,
+        requester_annotation: str,
+        unique_request_token: str,
+    ) -> RemoteHIT:
+        """The new HIT. A token used within 24 hours raises HitAlreadyExists: see `existing_hit_id`."""
+        return self._call(
+            "create_hit_with_hit_type",
+            lambda answer: _hit(answer["HIT"]),
+            HITTypeId=hit_type_id,
+            Question=question,
+            LifetimeInSeconds=_seconds(lifetime),
+            MaxAssignments=max_assignments,
+            RequesterAnnotation=requester_annotation,
+            UniqueRequestToken=unique_request_token,
+        )
+
+    def get_hit(self, hit_id: str) -> RemoteHIT:
+        return self._call("get_hit", lambda answer: _hit(answer["HIT"]), HITId=hit_id)
+
+    def list_hits(self) -> Iterator[list[RemoteHIT]]:
+        """All HITs but deleted ones, page by page; complete only when exhausted without an error."""
+        return self._pages("list_hits", lambda answer: [_hit(hit) for hit in answer.get("HITs", [])])
+
+    def update_expiration_for_hit(self, hit_id: str, *, expire_at: datetime) -> None:
+        """A past time expires the HIT now. The same time twice is an error at MTurk."""
+        self._call("update_expiration_for_hit", _nothing, HITId=hit_id, ExpireAt=expire_at)
+
+    def create_additional_assignments_for_hit(
+        self, hit_id: str, *, number: int, unique_request_token: str
+    ) -> None:
+        self._call(
+            "create_additional_assignments_for_hit",
+            _nothing,
+            HITId=hit_id,
+            NumberOfAdditionalAssignments=number,
+            UniqueRequestToken=unique_request_token,
+        )
+
+    def delete_hit(self, hit_id: str) -> None:
+        self._call("delete_hit", _nothing, HITId=hit_id)
+
+    # Assignments
+
+    def list_assignments_for_hit(self, hit_id: str) -> list[RemoteAssignment]:
+        """All submitted, approved and rejected Assignments, each once."""
+        pages = self._pages(
+            "list_assignments_for_hit",
+            lambda answer: [_assignment(assignment) for assignment in answer.get("Assignments", [])],
+            HITId=hit_id,
+            AssignmentStatuses=list(STATUSES),
+        )
+        # What is submitted between two pages may turn up on both.
+        return list({record.assignment_id: record for page in pages for record in page}.values())
+
+    def get_assignment(self, assignment_id: str) -> RemoteAssignment:
+        return self._call(
+            "get_assignment", lambda answer: _assignment(answer["Assignment"]), AssignmentId=assignment_id
+        )
+
+    def approve_assignment(
+        self, assignment_id: str, *, feedback: str = "", override_rejection: bool = False
+    ) -> None:
+        optional: dict[str, Any] = {}
+        if feedback:
+            optional["RequesterFeedback"] = feedback
+        if override_rejection:
+            optional["OverrideRejection"] = True
+        self._call("approve_assignment", _nothing, AssignmentId=assignment_id, **optional)
+
+    def reject_assignment(self, assignment_id: str, *, feedback: str) -> None:
+        self._call("reject_assignment", _nothing, AssignmentId=assignment_id, RequesterFeedback=feedback)
+
+    # How every call is made
+
+    def _call(self, method: str, read: Callable[[dict[str, Any]], AnswerT], **parameters: Any) -> AnswerT:
+        """What `read` makes of MTurk's answer; whatever goes wrong is an MTurkError."""
+        operation = self._client.meta.method_to_api_mapping[method]
+        try:
+            return read(getattr(self._client, method)(**parameters))
+        except Exception as error:
+            raise self._explain(error, operation) from error
+
+    def _pages(
+        self, method: str, read: Callable[[dict[str, Any]], list[RecordT]], **parameters: Any
+    ) -> Iterator[list[RecordT]]:
+        """Non-empty pages. MTurk gives a token even with the last full page; then an empty one follows."""
+        tokens: set[str] = set()
+        while True:
+            page, token = self._call(
+                method,
+                lambda answer: (read(answer), answer.get("NextToken")),
+                MaxResults=PAGE_SIZE,
+                **parameters,
+            )
+            if not page:
+                return
+            yield page
+            if not token:
+                return
+            if token in tokens:
+                operation = self._client.meta.method_to_api_mapping[method]
+                raise self._explain(UnreadableAnswer("The same NextToken came twice."), operation)
+            tokens.add(token)
+            parameters["NextToken"] = token
+
+    def _explain(self, error: Exception, operation: str) -> MTurkError:
+        explained = explain(error, operation=operation, where=urlsplit(self.endpoint).netloc)
+        # Refused signatures quote the request; keys belong neither into a row nor into a log.
+        for secret in self._secrets:
+            explained.details = explained.details.replace(secret, "…")
+            explained.sentence = explained.sentence.replace(secret, "…")
+        return explained
+
+
+def _nothing(_: dict[str, Any]) -> None:
+    return None
+
+
+def _balance(answer: dict[str, Any]) -> AccountBalance:
+    on_hold = answer.get("OnHoldBalance")
+    return AccountBalance(
+        available=Decimal(answer["AvailableBalance"]), on_hold=Decimal(on_hold) if on_hold else None
+    )
+
+
+def _seconds(duration: timedelta) -> int:
+    return int(duration.total_seconds())
+
+
+def _hit(hit: dict[str, Any]) -> RemoteHIT:
+    return RemoteHIT(
+        hit_id=hit["HITId"],
+        hit_type_id=hit["HITTypeId"],
+        hit_group_id=hit.get("HITGroupId", ""),
+        hit_status=hit["HITStatus"],
+        max_assignments=hit["MaxAssignments"],
+        available=hit["NumberOfAssignmentsAvailable"],
+        pending=hit["NumberOfAssignmentsPending"],
+        completed=hit["NumberOfAssignmentsCompleted"],
+        created_at=hit["CreationTime"].astimezone(UTC),
+        expires_at=hit["Expiration"].astimezone(UTC),
+        requester_annotation=hit.get("RequesterAnnotation", ""),
+    )
+
+
+def _assignment(assignment: dict[str, Any]) -> RemoteAssignment:
+    return RemoteAssignment(
+        assignment_id=assignment["AssignmentId"],
+        hit_id=assignment["HITId"],
+        worker_id=assignment["WorkerId"],
+        status=assignment["AssignmentStatus"],
+        accepted_at=assignment["AcceptTime"].astimezone(UTC),
+        submitted_at=assignment["SubmitTime"].astimezone(UTC),
+        deadline_at=_time(assignment, "Deadline"),
+        auto_approval_at=_time(assignment, "AutoApprovalTime"),
+        approved_at=_time(assignment, "ApprovalTime"),
+        rejected_at=_time(assignment, "RejectionTime"),
+        feedback=assignment.get("RequesterFeedback", ""),
+        answer=assignment.get("Answer", ""),
+    )
+
+
+def _time(record: dict[str, Any], name: str) -> datetime | None:
+    time: datetime | None = record.get(name)
+    return time.astimezone(UTC) if time else None
+
+
+# One Session per process and one client per requester: a new Session costs 0.1 s and 8 MB.
+_lock = threading.Lock()
+_sessions: dict[int, boto3.session.Session] = {}
+_clients: dict[tuple[int, str], "MTurkClient"] = {}
+
+
+def _client_for(endpoint: str, access_key_id: str, secret_access_key: str) -> "MTurkClient":
+    """This process' client for the requester; connections made before a fork are never used after it."""
+    digest = hashlib.sha256(
+        "\x00".join((endpoint, access_key_id, secret_access_key)).encode("utf-8", "surrogatepass")
+    ).hexdigest()
+    key = (os.getpid(), digest)
+    with _lock:
+        if key not in _clients:
+            _clients[key] = _make_client(endpoint, access_key_id, secret_access_key)
+        return _clients[key]
+
+
+def _make_client(endpoint: str, access_key_id: str, secret_access_key: str) -> "MTurkClient":
+    is_loopback = urlsplit(endpoint).hostname in {"127.0.0.1", "localhost", "::1"}
+    client = _session().client(
+        "mturk",
+        region_name="us-east-1",
+        endpoint_url=endpoint,
+        aws_access_key_id=access_key_id,
+        aws_secret_access_key=secret_access_key,
+        config=Config(
+            connect_timeout=CONNECT_TIMEOUT,
+            read_timeout=READ_TIMEOUT,
+            retries={"total_max_attempts": 1, "mode": "standard"},
+            max_pool_connections=32,
+            use_fips_endpoint=False,
+            use_dualstack_endpoint=False,
+            # A proxy on the way out cannot lead back to this machine.
+            proxies={} if is_loopback else None,
+        ),
+    )
+    client.meta.events.register("before-parse.mturk", _refuse_foreign_answer)
+    return client
+
+
+def _session() -> boto3.session.Session:
+    """A Session that reads no configuration, keys or profile of whoever runs the server."""
+    if os.getpid() not in _sessions:
+        nowhere = (None, None, os.devnull, None)
+        core = botocore.session.Session(
+            session_vars={
+                "profile": (None, None, None, None),
+                "config_file": nowhere,
+                "credentials_file": nowhere,
+            }
+        )
+        _sessions[os.getpid()] = boto3.session.Session(botocore_session=core, region_name="us-east-1")
+    return _sessions[os.getpid()]
+
+
+def _refuse_foreign_answer(operation_model: Any, response_dict: dict[str, Any], **_: Any) -> None:
+    """Raise where botocore would take a proxy's login page for the empty answer of a write."""
+    body: bytes = response_dict["body"]
+    has_members = bool(operation_model.output_shape and operation_model.output_shape.members)
+    if response_dict["status_code"] >= 300 or has_members:
+        # With members, what is missing shows when the record is built.
+        return
+    if body.strip() != b"{}":
+        raise UnreadableAnswer(f"HTTP {response_dict['status_code']}: {body[:200]!r}")
