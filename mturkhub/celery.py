@@ -32,6 +32,7 @@ app.conf.update(
     timezone="UTC",
 )
 app.autodiscover_tasks(["mturkhub", "projects"])
+app.autodiscover_tasks(["mturkhub"], related_name="health")
 
 
 def every(seconds: int, task: str, **options: Any) -> dict[str, Any]:
@@ -40,6 +41,8 @@ def every(seconds: int, task: str, **options: Any) -> dict[str, Any]:
 
 
 app.conf.beat_schedule = {
+    # Shows `readyz` that beat rings and a worker hears it.
+    "heartbeat": every(5, "mturkhub.health.heartbeat"),
     # HITs that wait to be created, also after a lost doorbell or a dead worker.
     "publish": every(5, "projects.tasks.publish_due_batches"),
     # Decisions whose grace time is over.

@@ -1,17 +1,17 @@
-"""Is it alive, and is everything there? For a load balancer or whoever is on call; no sign-in, nothing else told."""
+"""Is it alive, and is everything there? For load balancers and whoever is on call; needs no sign-in."""
 
 import time
 from collections.abc import Callable
 from typing import Any
 
 import redis
-from celery import shared_task
 from celery.signals import before_task_publish, heartbeat_sent
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
+from mturkhub.celery import app
 from mturkhub.command.valkey import client
 
 # Beat rings every 5 s; three missed rings are a reason to say so.
@@ -23,28 +23,28 @@ def _key(name: str) -> str:
     return f"{settings.CELERY_QUEUE_PREFIX}mturkhub-alive:{name}"
 
 
-def _note(name: str) -> None:
+def note(name: str) -> None:
     with client(settings.REDIS_URL) as broker:
         broker.set(_key(name), int(time.time()), ex=SILENCE)
 
 
-@shared_task(name="mturkhub.health.heartbeat")
+@app.task(name="mturkhub.health.heartbeat")
 def heartbeat() -> None:
     """Show that tasks are being run; beat sends it every few seconds."""
-    _note(TASK)
+    note(TASK)
 
 
 @before_task_publish.connect(sender="mturkhub.health.heartbeat")
 def _beat_is_alive(**_details: Any) -> None:
     """Show that beat lives: nobody else sends this task."""
-    _note(BEAT)
+    note(BEAT)
 
 
 @heartbeat_sent.connect
 def _worker_is_alive(**_details: Any) -> None:
     """Show that a worker lives, also while beat does not."""
     try:
-        _note(WORKER)
+        note(WORKER)
     except (redis.RedisError, OSError):
         return  # without the broker it has nothing to work on either, and `readyz` says which one is missing
 
@@ -88,7 +88,7 @@ def _silent_processes() -> list[str]:
     with client(settings.REDIS_URL) as broker:
         beat, worker, task = broker.mget([_key(BEAT), _key(WORKER), _key(TASK)])
     silent = []
-    # A worker that lives but runs nothing is missing too; without beat nothing was sent that it could have run.
+    # A worker that lives but runs nothing is missing too; without beat there was nothing it could have run.
     if worker is None or (beat is not None and task is None):
         silent.append("worker")
     if beat is None:

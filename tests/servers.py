@@ -1,7 +1,8 @@
-"""Real servers for tests, as a pytest plugin: Postgres and Valkey for all, and the product's processes on request.
+"""Real servers for tests, as a pytest plugin: Postgres, Valkey, the product's processes.
 
-The run's first process starts Postgres and Valkey before any settings are read and hands their addresses to the others by
-environment. Each xdist worker has its own databases on the one, its own database number on the other, and its own ports.
+The run's first process starts Postgres and Valkey before any settings are read and hands their addresses to
+the others by environment. Each xdist worker has its own databases on the one, its own database number on the
+other, and its own ports.
 """
 
 import os
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -294,6 +295,14 @@ class start_up:
         if self.process.poll() is None:
             self.process.send_signal(2)
         self.process.wait(60)
+
+
+def wait(is_so: Callable[[], object], *, seconds: float = 20) -> None:
+    """Return once it is so; fails when it never is."""
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, f"still not so after {seconds} seconds"
+        time.sleep(0.05)
 
 
 def wait_until_ready(process: subprocess.Popen[bytes], output: Path, *, seconds: float = 90) -> str:

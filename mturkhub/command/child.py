@@ -41,7 +41,7 @@ def main(argv: list[str]) -> None:
 
 
 def die_with_parent(parent: int, death_signal: int) -> None:
-    """Ask the kernel for `death_signal` when the parent dies; to be called after any change of user, which undoes it."""
+    """Ask the kernel for `death_signal` when the parent dies; a later change of user would undo it."""
     if sys.platform != "linux":
         return
     libc = ctypes.CDLL(None, use_errno=True)
@@ -75,7 +75,7 @@ def become(account: str) -> None:
 
 
 def watch(command: list[str], pipe: int, death_signal: int) -> int:
-    """Run the command, hand on signals, and end it when the pipe's other end closes; returns its exit code."""
+    """Run the command, hand on signals, end it when the pipe's other end closes; returns its exit code."""
     child = os.fork()
     if child == 0:
         os.close(pipe)

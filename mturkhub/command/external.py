@@ -28,7 +28,7 @@ def check_postgres(url: str, *, variable: str, secrets: Sequence[str]) -> None:
 
 
 def ensure_beside(url: str, database: str) -> None:
-    """Make a further database on the server of `url` if it is missing and we may; else it is reported as unreachable later."""
+    """Make a further database on the server of `url` if it is missing and we may; checking it comes later."""
     with (
         contextlib.suppress(psycopg2.Error),
         contextlib.closing(psycopg2.connect(url, connect_timeout=5)) as connection,

@@ -54,7 +54,8 @@ class Home:
         if free < NEEDED_BYTES:
             raise CannotStart(
                 f"The disk is nearly full: {free // 1_000_000} MB are free at {self.path}, "
-                f"{NEEDED_BYTES // 1_000_000} MB are needed. Free some space, or set MTURKHUB_HOME to another disk."
+                f"{NEEDED_BYTES // 1_000_000} MB are needed. "
+                "Free some space, or set MTURKHUB_HOME to a folder on another disk."
             )
         for folder in (self.secrets, self.valkey, self.logs):
             folder.mkdir(mode=0o700, exist_ok=True)
@@ -72,8 +73,8 @@ class Home:
     def lock(self, *, patience: float = 15) -> int:
         """The descriptor of the lock; raises CannotStart while another start uses this folder.
 
-        Every child inherits the descriptor, so holding the lock proves that nothing of an earlier start is left,
-        even one whose manager was killed a moment ago.
+        Every child inherits the descriptor, so holding the lock proves that nothing of an earlier start is
+        left, even of one whose manager was killed a moment ago.
         """
         descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         deadline = time.monotonic() + patience

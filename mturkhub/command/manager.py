@@ -1,6 +1,7 @@
 """Starts services in order, restarts one that dies with its reason shown, and stops them in order.
 
-Its own death ends them too: each runs under `child.py`. What a service is stands in `postgres.py`, `valkey.py` and `sites.py`.
+Its own death ends them too: each runs under `child.py`. The services themselves stand in `postgres.py`,
+`valkey.py` and `sites.py`.
 """
 
 import contextlib
@@ -93,7 +94,7 @@ class Manager:
     # Starting ------------------------------------------------------------------------------------
 
     def start(self, *services: Service, patience: float = 60.0) -> None:
-        """Start these together and return when each is ready; raises CannotStart, or Stopped when asked to stop."""
+        """Start these together and return when each is ready; raises CannotStart or Stopped."""
         runs = [Run(service) for service in services]
         self.runs.extend(runs)
         deadline = time.monotonic() + patience
@@ -108,7 +109,7 @@ class Manager:
                     run.is_ready = run.service.is_ready()
                 if time.monotonic() > deadline and not run.is_ready:
                     raise CannotStart(
-                        f"{run.service.name} is not ready after {patience:.0f} seconds. {self.last_words(run)}"
+                        f"{run.service.name} is not ready after {patience:.0f} s. {self.last_words(run)}"
                     )
             time.sleep(LOOK_EVERY / 2)
 
@@ -174,7 +175,8 @@ class Manager:
         wait = min(0.25 * 2**run.deaths, LONGEST_WAIT)
         run.process, run.start_at = None, time.monotonic() + wait
         self.say(
-            f"{run.service.name} ended: {ending(code)}. It starts again in {wait:.1f} s. {self.last_words(run)}"
+            f"{run.service.name} ended: {ending(code)}. "
+            f"It starts again in {wait:.1f} s. {self.last_words(run)}"
         )
 
     def _spawn(self, run: Run) -> None:
@@ -204,7 +206,7 @@ class Manager:
     ) -> subprocess.Popen[bytes]:
         watched = [self._watch[0]] if self._watch else []
         with open(self._log(name), "ab", opener=_private) as log:
-            # A session of its own: Ctrl-C in the terminal reaches the manager alone, which stops things in order.
+            # A session of its own: Ctrl-C reaches the manager alone, which stops things in order.
             return subprocess.Popen(
                 launch(command, death_signal=death_signal, options=options, watch=watched),
                 env=dict(env),

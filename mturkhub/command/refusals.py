@@ -18,7 +18,8 @@ def explain(error: OSError) -> CannotStart:
         )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return CannotStart(
-            f"{error.filename} cannot be written. Change its owner, or set MTURKHUB_HOME to a folder of yours."
+            f"{error.filename} cannot be written. "
+            "Change its owner, or set MTURKHUB_HOME to a folder of yours."
         )
     return CannotStart(f"{error.strerror or error}{where}.")
 

@@ -1,4 +1,4 @@
-"""Keys and passwords of this installation: from the environment, else made once and kept under MTURKHUB_HOME."""
+"""Keys and passwords of this installation: from the environment, else made once and kept in MTURKHUB_HOME."""
 
 import base64
 import os
@@ -58,7 +58,7 @@ class Secrets:
 
 
 def _write_whole(path: Path, text: str) -> None:
-    """Write a file that is either there with all its text or not there; a full disk must not leave half a key."""
+    """Write a file that is there with all its text or not at all; a full disk must not leave half a key."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent)  # mode 0600
     try:
         with os.fdopen(descriptor, "w") as file:

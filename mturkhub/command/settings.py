@@ -1,6 +1,6 @@
 """What the person at the terminal has set, and what each process is told of it.
 
-Read from the environment and, below it, from a file `.env` in the working folder; `.env.example` lists every variable.
+Read from the environment and, below it, from a file `.env` in the working folder; `.env.example` lists them.
 """
 
 import ipaddress
@@ -112,7 +112,7 @@ def read_settings(environ: Mapping[str, str], *, folder: Path) -> Settings:
 
 
 def read_env_file(path: Path) -> dict[str, str]:
-    """The NAME=VALUE lines of a file, or nothing when there is no file; raises CannotStart naming a bad line."""
+    """The NAME=VALUE lines of a file, nothing when there is none; raises CannotStart naming a bad line."""
     if not path.is_file():
         return {}
     found: dict[str, str] = {}

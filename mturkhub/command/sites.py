@@ -1,4 +1,4 @@
-"""The four processes that are ours: dashboard, marketplace, Celery worker and beat, as the manager runs them."""
+"""The four processes that are ours, as the manager runs them: dashboard, marketplace, Celery worker, beat."""
 
 import http.client
 import signal

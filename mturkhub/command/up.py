@@ -65,7 +65,7 @@ def start_servers(manager: Manager, settings: Settings, everything: dict[str, st
 
 
 def prepare(manager: Manager, everything: dict[str, str]) -> str:
-    """Migrate both sites and make what a fresh one needs; returns a sign-in link, or nothing when none is due."""
+    """Migrate both sites and make what a fresh one needs; returns a sign-in link if one is due, else ""."""
     outputs = manager.together(
         {
             "prepare-marketplace": (
