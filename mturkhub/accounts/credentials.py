@@ -8,6 +8,7 @@ from django.conf import settings
 
 from mturkhub.accounts.models import Connection
 from mturkhub.common.errors import ActionRefused
+from mturkhub.gateway.client import MTurkGateway
 
 
 @dataclass(frozen=True)
@@ -41,3 +42,13 @@ def decrypt(connection: Connection) -> Keys:
 def _fernet() -> MultiFernet:
     """The first key encrypts, every one decrypts."""
     return MultiFernet([Fernet(key) for key in settings.ENCRYPTION_KEYS])
+
+
+def gateway_for(connection: Connection) -> MTurkGateway:
+    """The way to MTurk with this Connection's keys; cheap, since clients are kept per process."""
+    return gateway_with(connection, decrypt(connection))
+
+
+def gateway_with(connection: Connection, keys: Keys) -> MTurkGateway:
+    """The way to the same endpoint with keys that are not stored yet."""
+    return MTurkGateway(connection.endpoint, keys.access_key_id, keys.secret_access_key)

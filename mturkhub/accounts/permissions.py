@@ -1,6 +1,7 @@
 """What each role may do, and the two questions code asks about it.
 
-`check_can` raises the refusal a person reads, `can` answers yes or no. Code asks about permissions, never roles.
+`check_can` raises the refusal a person reads, `can` answers yes or no. Code asks about permissions, never
+about roles.
 """
 
 from enum import StrEnum

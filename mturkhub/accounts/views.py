@@ -1,14 +1,25 @@
 """Pages of people, teams and ways to a market."""
 
+import uuid
+from typing import Any
+
+from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from mturkhub.accounts import sign_in_links
+from mturkhub.accounts import actions, sign_in_links
+from mturkhub.accounts.actors import TeamRequest
+from mturkhub.accounts.forms import ConnectionForm, KeysForm
+from mturkhub.accounts.models import Connection, Event, Membership, RequesterAccount
+from mturkhub.accounts.permissions import ROLE_PERMISSIONS, Permission, Role, can, check_can, refusal
+from mturkhub.common.errors import ActionRefused
+from mturkhub.common.money import dollars
 
 
 @login_not_required
@@ -23,3 +34,112 @@ def sign_in_link(request: HttpRequest, token: str) -> HttpResponse:
         # Writes last_login, which ends the link.
         login(request, user, backend="allauth.account.auth_backends.AuthenticationBackend")
     return redirect("/")
+
+
+@require_GET
+def team(request: TeamRequest) -> HttpResponse:
+    """Who is in the team, and what each role may do."""
+    roles = [
+        {
+            "name": role.value,
+            "sentence": role.sentence,
+            "may": [permission.words for permission in Permission if permission in ROLE_PERMISSIONS[role]],
+        }
+        for role in Role
+    ]
+    members = Membership.objects.filter(team_id__in=request.actor.team_ids).select_related("user")
+    return render(
+        request, "accounts/team.html", {"members": members.order_by("created_at", "pk"), "roles": roles}
+    )
+
+
+@require_GET
+def connections(request: TeamRequest) -> HttpResponse:
+    rows = (
+        Connection.objects.for_actor(request.actor).select_related("account").order_by("environment", "name")
+    )
+    return render(request, "accounts/connections.html", {"connections": rows, **_may_manage(request)})
+
+
+@require_GET
+def connection(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    row = _connection(request, public_id)
+    events = Event.objects.for_actor(request.actor).filter(
+        target_type=Connection._meta.label_lower, target_id=row.pk
+    )
+    return render(
+        request,
+        "accounts/connection.html",
+        {
+            "connection": row,
+            "events": events.select_related("by").order_by("-pk")[:20],
+            **_may_manage(request),
+        },
+    )
+
+
+@sensitive_post_parameters("secret_access_key")
+@require_http_methods(["GET", "POST"])
+def create_connection(request: TeamRequest) -> HttpResponse:
+    check_can(request.actor, Permission.CONNECTION_MANAGE, request.actor.team_ids[0] if request.team else 0)
+    form = ConnectionForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        account = RequesterAccount.objects.for_actor(request.actor).order_by("pk").first()
+        if account is None:
+            account = RequesterAccount.objects.create(team_id=request.actor.team_ids[0], name="Main account")
+        try:
+            made = actions.create_connection(account, by=request.actor, **form.cleaned_data)
+        except ActionRefused as refused:
+            form.add_error(None, refused.sentence)
+        else:
+            return _test(request, made)
+    return render(
+        request, "accounts/connection_form.html", {"form": form}, status=400 if form.errors else 200
+    )
+
+
+@require_POST
+def test_connection(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    return _test(request, _connection(request, public_id))
+
+
+@sensitive_post_parameters("secret_access_key")
+@require_http_methods(["GET", "POST"])
+def replace_keys(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    row = _connection(request, public_id)
+    check_can(request.actor, Permission.CONNECTION_MANAGE, row.account.team_id)
+    form = KeysForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            row = actions.replace_keys(row, by=request.actor, **form.cleaned_data)
+        except ActionRefused as refused:
+            form.add_error(None, refused.sentence)
+        else:
+            return _test(request, row)
+    context = {"form": form, "connection": row}
+    return render(request, "accounts/replace_keys.html", context, status=400 if form.errors else 200)
+
+
+def _test(request: TeamRequest, row: Connection) -> HttpResponse:
+    """Test, say what came of it, and show the Connection."""
+    row = actions.try_connection(row, by=request.actor)
+    if row.problem:
+        messages.error(request, f"{row.name} was tested and does not work yet. {row.problem}")
+    elif row.balance is not None:
+        unreal = "" if row.is_real_money else ", which is not real money"
+        messages.success(request, f"{row.name} works: {dollars(row.balance)} available{unreal}.")
+    return redirect("accounts:connection", public_id=row.public_id)
+
+
+def _connection(request: TeamRequest, public_id: uuid.UUID) -> Connection:
+    rows = Connection.objects.for_actor(request.actor).select_related("account")
+    return get_object_or_404(rows, public_id=public_id)
+
+
+def _may_manage(request: TeamRequest) -> dict[str, Any]:
+    """Whether the buttons act, and else the sentence they show."""
+    team_id = request.team.pk if request.team else 0
+    return {
+        "may_manage": can(request.actor, Permission.CONNECTION_MANAGE, team_id),
+        "why_not": refusal(request.actor, Permission.CONNECTION_MANAGE, team_id),
+    }

@@ -1,0 +1,50 @@
+"""What a person may type about a Connection. Keys go in and never come out again."""
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+
+from mturkhub.accounts.models import Environment, FeeSchedule
+
+_SECRET = forms.PasswordInput(render_value=False, attrs={"autocomplete": "off", "spellcheck": "false"})
+
+
+class KeysForm(forms.Form):
+    access_key_id = forms.CharField(
+        label="Access key id",
+        max_length=128,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    secret_access_key = forms.CharField(
+        label="Secret access key",
+        max_length=128,
+        widget=_SECRET,
+        help_text="Stored encrypted. Nobody is shown it again, you included.",
+    )
+
+
+class ConnectionForm(KeysForm):
+    name = forms.CharField(
+        label="Name", max_length=100, help_text="Shown wherever this way to a market is chosen."
+    )
+    environment = forms.ChoiceField(
+        label="Environment",
+        choices=Environment.choices,
+        initial=Environment.LOCAL,
+        help_text="Sandbox money is not real. Production spends money.",
+    )
+    endpoint = forms.ChoiceField(
+        label="Endpoint",
+        help_text="Whoever runs this server can add others with MTURKHUB_ALLOWED_ENDPOINTS.",
+    )
+    fee_schedule = forms.ChoiceField(
+        label="Fee", choices=FeeSchedule.choices, help_text="What the market charges on top of the reward."
+    )
+
+    field_order = ["name", "environment", "endpoint", "fee_schedule", "access_key_id", "secret_access_key"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        endpoints = dict.fromkeys(settings.MTURK_ALLOWED_ENDPOINTS)
+        self.fields["endpoint"].choices = [(endpoint, endpoint) for endpoint in endpoints]  # type: ignore[attr-defined]
