@@ -8,7 +8,7 @@ _PREFIX = "AWS.MechanicalTurk."
 
 @dataclass
 class ApiError(Exception):
-    """A refusal on its way to the caller, as `__type`, `Message` and, for the modelled kinds, `TurkErrorCode`."""
+    """A refusal on its way to the caller: a `__type`, a message and, for MTurk's own kinds, a code."""
 
     kind: str
     message: str

@@ -170,4 +170,6 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
+    # A refused call is the caller's business and no warning here.
+    "loggers": {"django.request": {"level": "ERROR"}},
 }

@@ -56,11 +56,13 @@ def answer(request: HttpRequest) -> HttpResponse:
         logger.exception("Request %s failed", request_id)
         fault = service_fault()
         body, status = fault.body(), fault.http_status
+    content = json.dumps(body, separators=(",", ":"))
     return HttpResponse(
-        json.dumps(body, separators=(",", ":")),
+        content,
         status=status,
         content_type=CONTENT_TYPE,
-        headers={"x-amzn-RequestId": request_id},
+        # json.dumps writes ASCII, so characters are bytes.
+        headers={"x-amzn-RequestId": request_id, "Content-Length": str(len(content))},
     )
 
 

@@ -1,4 +1,5 @@
 import json
+import sys
 from typing import Any
 
 from django.conf import settings
@@ -8,20 +9,23 @@ from marketplace import clock, lifecycle
 from marketplace.models import HIT, Assignment, Worker
 from marketplace.models.assignment import AssignmentState
 
+_ACTS = ("accept", "submit", "return")
+
 
 class Command(BaseCommand):
     """Acts as a test Worker from the command line."""
 
     help = (
-        "Act as a test Worker: worker_act accept|submit|return HIT_ID WORKER_ID [FIELDS]. A WORKER_ID that "
-        "begins with ATEST is made when it is new. FIELDS is a JSON object of field names and values. "
-        "Prints the AssignmentId. Needs MARKETPLACE_TEST_WORKERS."
+        "Act as a test Worker: worker_act accept|submit|return HIT_ID WORKER_ID [FIELDS], where FIELDS is a "
+        "JSON object of field names and values; prints the AssignmentId. A WORKER_ID beginning with ATEST is "
+        "made when it is new. With nothing given, acts are read from standard input, each line a JSON list of "
+        "these arguments, and each is answered by one line of JSON. Needs MARKETPLACE_TEST_WORKERS."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("act", choices=["accept", "submit", "return"])
-        parser.add_argument("hit_id")
-        parser.add_argument("worker_id")
+        parser.add_argument("act", nargs="?", choices=_ACTS)
+        parser.add_argument("hit_id", nargs="?", default="")
+        parser.add_argument("worker_id", nargs="?", default="")
         parser.add_argument("fields", nargs="?", default="{}")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -29,18 +33,37 @@ class Command(BaseCommand):
             raise CommandError(
                 "Test Workers are switched off here. Set MARKETPLACE_TEST_WORKERS=1 to use them."
             )
-        hit = HIT.objects.filter(mturk_id=options["hit_id"]).first()
-        if hit is None:
-            raise CommandError(f"There is no HIT {options['hit_id']}.")
-        worker = _test_worker(options["worker_id"])
+        if options["act"] is None:
+            for line in sys.stdin:
+                self.stdout.write(_answer(line))
+                self.stdout.flush()
+            return
+        fields = _read_json(options["fields"])
         try:
-            assignment = _act(options["act"], hit, worker, _read_fields(options["fields"]))
+            assignment = _act(options["act"], options["hit_id"], options["worker_id"], fields)
         except lifecycle.Refused as refusal:
             raise CommandError(f"{refusal.code}: {refusal.sentence}") from refusal
         self.stdout.write(assignment.mturk_id)
 
 
-def _act(act: str, hit: HIT, worker: Worker, fields: list[tuple[str, str]]) -> Assignment:
+def _answer(line: str) -> str:
+    given = _read_json(line)
+    if not isinstance(given, list) or len(given) not in (3, 4) or given[0] not in _ACTS:
+        raise CommandError(
+            f"Each line must be a JSON array [act, HIT_ID, WORKER_ID, FIELDS], not {line.strip()}"
+        )
+    try:
+        assignment = _act(given[0], given[1], given[2], given[3] if len(given) == 4 else {})
+    except lifecycle.Refused as refusal:
+        return json.dumps({"refused": refusal.code, "sentence": str(refusal.sentence)})
+    return json.dumps({"assignment_id": assignment.mturk_id})
+
+
+def _act(act: str, hit_id: str, worker_id: str, fields: object) -> Assignment:
+    hit = HIT.objects.filter(mturk_id=hit_id).first()
+    if hit is None:
+        raise CommandError(f"There is no HIT {hit_id}.")
+    worker = _test_worker(worker_id)
     if act == "accept":
         return lifecycle.accept_hit(hit, worker)
     held = Assignment.objects.filter(hit=hit, worker=worker, state=AssignmentState.ACCEPTED).first()
@@ -48,7 +71,7 @@ def _act(act: str, hit: HIT, worker: Worker, fields: list[tuple[str, str]]) -> A
         raise CommandError(f"Worker {worker} does not hold HIT {hit}. Accept it first.")
     if act == "return":
         return lifecycle.return_assignment(held.mturk_id)
-    return lifecycle.submit_assignment(held.mturk_id, fields)
+    return lifecycle.submit_assignment(held.mturk_id, _field_pairs(fields))
 
 
 def _test_worker(worker_id: str) -> Worker:
@@ -60,11 +83,14 @@ def _test_worker(worker_id: str) -> Worker:
     return worker
 
 
-def _read_fields(text: str) -> list[tuple[str, str]]:
+def _read_json(text: str) -> object:
     try:
-        fields = json.loads(text)
-    except ValueError:
-        fields = None
+        return json.loads(text)
+    except ValueError as error:
+        raise CommandError(f"This is not JSON: {text.strip()} ({error})") from error
+
+
+def _field_pairs(fields: object) -> list[tuple[str, str]]:
     if not isinstance(fields, dict) or not all(isinstance(value, str) for value in fields.values()):
         raise CommandError('FIELDS must be a JSON object of texts, such as {"sentiment": "positive"}.')
     return list(fields.items())
