@@ -18,8 +18,8 @@ class Command(BaseCommand):
     help = (
         "Act as a test Worker: worker_act accept|submit|return HIT_ID WORKER_ID [FIELDS], where FIELDS is a "
         "JSON object of field names and values; prints the AssignmentId. A WORKER_ID beginning with ATEST is "
-        "made when it is new. With nothing given, acts are read from standard input, each line a JSON list of "
-        "these arguments, and each is answered by one line of JSON. Needs MARKETPLACE_TEST_WORKERS."
+        "made when it is new. With nothing given, acts are read from standard input, each line a JSON list "
+        "of these arguments, and each is answered by one line of JSON. Needs MARKETPLACE_TEST_WORKERS."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -1,0 +1,149 @@
+"""Many at once: threads with connections of their own, committed for real."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from django.db import connection
+
+from marketplace import clock, lifecycle
+from marketplace.models import HIT, Assignment, Balance, Worker
+from tests.marketplace.conftest import QUESTION, TYPE, Market, mturk_client
+from tests.marketplace.test_money import check_agreement
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def at_once(acts: list[Callable[[], Any]], *, threads: int = 20) -> Counter[str]:
+    """Run the acts together; counts what became of them: "done", or the code of the refusal."""
+    start = threading.Barrier(min(threads, len(acts)))
+    first = threading.local()
+
+    def run(act: Callable[[], Any]) -> str:
+        if not hasattr(first, "waited"):
+            first.waited = True
+            start.wait(timeout=30)
+        try:
+            act()
+        except lifecycle.Refused as refusal:
+            return refusal.code
+        except ClientError as error:
+            return str(error.response.get("TurkErrorCode") or error.response["Error"]["Code"]).split(".")[-1]
+        finally:
+            connection.close()
+        return "done"
+
+    with ThreadPoolExecutor(threads) as pool:
+        return Counter(pool.map(run, acts))
+
+
+@pytest.fixture
+def open_market(transactional_db: None, make_market: Callable[[str], Market]) -> Market:
+    return make_market("Lab")
+
+
+def workers(count: int) -> list[Worker]:
+    now = clock.now()
+    return Worker.objects.bulk_create(Worker(created_at=now) for _ in range(count))
+
+
+def test_200_workers_racing_for_seven_slots_take_exactly_seven(open_market: Market) -> None:
+    hit = open_market.create_hit(MaxAssignments=7)
+
+    outcomes = at_once([lambda worker=worker: lifecycle.accept_hit(hit, worker) for worker in workers(200)])
+
+    assert outcomes == {"done": 7, "none_left": 193}
+    assert Assignment.objects.count() == 7
+    check_agreement()
+
+
+def test_workers_racing_through_a_group_are_all_served_while_there_are_slots(open_market: Market) -> None:
+    hits = [open_market.create_hit(MaxAssignments=2) for _ in range(15)]
+
+    outcomes = at_once(
+        [lambda worker=worker: lifecycle.accept_any(hits[0].hit_type, worker) for worker in workers(40)],
+        threads=8,
+    )
+
+    assert outcomes == {"done": 30, "none_left": 10}
+    check_agreement()
+
+
+def test_one_worker_clicking_often_holds_one_assignment(open_market: Market) -> None:
+    hit, [worker] = open_market.create_hit(MaxAssignments=9), workers(1)
+
+    at_once([lambda: lifecycle.accept_hit(hit, worker)] * 20)
+
+    assert Assignment.objects.count() == 1
+
+
+def test_a_form_sent_often_is_one_submission(open_market: Market) -> None:
+    assignment = open_market.accept(open_market.create_hit())
+
+    outcomes = at_once([lambda: lifecycle.submit_assignment(assignment.mturk_id, [("a", "b")])] * 20)
+
+    assert outcomes == {"done": 1, "submitted": 19}
+
+
+def client_of(market: Market) -> Any:
+    return mturk_client(market.keys.key_id, market.keys.secret)
+
+
+def test_equal_tokens_racing_make_one_hit(open_market: Market) -> None:
+    def create() -> None:
+        client_of(open_market).create_hit(
+            **TYPE, LifetimeInSeconds=60, Question=QUESTION, UniqueRequestToken="row-1"
+        )
+
+    assert at_once([create] * 12, threads=6) == {"done": 1, "HitAlreadyExists": 11}
+    assert HIT.objects.count() == 1
+    check_agreement()
+
+
+def test_creations_racing_for_the_last_money_never_overdraw(open_market: Market) -> None:
+    Balance.objects.update(available=Decimal("3.00"))  # five slots' worth
+
+    def create() -> None:
+        client_of(open_market).create_hit(**TYPE, LifetimeInSeconds=60, Question=QUESTION)
+
+    assert at_once([create] * 12, threads=6) == {"done": 5, "InsufficientFunds": 7}
+    assert Balance.objects.get().available == Decimal(0)
+
+
+def test_approving_and_rejecting_at_once_decides_once(open_market: Market) -> None:
+    hit = open_market.create_hit(MaxAssignments=5)
+    assignments = [open_market.submit(hit) for _ in range(5)]
+    acts: list[Callable[[], Any]] = []
+    for each in assignments:
+        acts.append(lambda each=each: client_of(open_market).approve_assignment(AssignmentId=each.mturk_id))
+        acts.append(
+            lambda each=each: client_of(open_market).reject_assignment(
+                AssignmentId=each.mturk_id, RequesterFeedback="no"
+            )
+        )
+
+    assert at_once(acts, threads=6) == {"done": 5, "InvalidAssignmentState": 5}
+    check_agreement()
+
+
+def test_several_processes_may_do_what_time_does_at_once(open_market: Market) -> None:
+    for _ in range(4):
+        hit = open_market.create_hit(MaxAssignments=5, AutoApprovalDelayInSeconds=0)
+        for _ in range(3):
+            open_market.submit(hit)
+        open_market.accept(hit)
+    clock.advance(timedelta(days=2))
+
+    at_once([lifecycle.apply_due] * 4, threads=4)
+
+    # A pass skips what another one has locked; one more finds nothing left.
+    lifecycle.apply_due()
+    assert not lifecycle.something_is_due()
+    assert set(Assignment.objects.values_list("state", flat=True)) == {"approved", "abandoned"}
+    check_agreement()
