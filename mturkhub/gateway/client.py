@@ -176,7 +176,8 @@ class MTurkGateway:
         while True:
             page, token = self._call(
                 method,
-                lambda answer: (read(answer), answer.get("NextToken")),
+                # botocore makes {} of a page that broke off; only NumResults tells it from the empty one.
+                lambda answer: (read(answer) if answer["NumResults"] else [], answer.get("NextToken")),
                 MaxResults=PAGE_SIZE,
                 **parameters,
             )

@@ -8,6 +8,15 @@ THROTTLING = frozenset(
 )
 
 
+# Refusals of one call for what it says.
+_ABOUT_THIS_CALL = {
+    "ParamValidation",
+    "ParameterValidationError",
+    "ValidationException",
+    "SerializationException",
+}
+
+
 @dataclass(eq=False)
 class MTurkError(Exception):
     """A call that brought no usable answer.
@@ -49,6 +58,12 @@ class MTurkError(Exception):
     @property
     def is_insufficient_funds(self) -> bool:
         return self.code == "InsufficientFunds"
+
+    @property
+    def is_about_account(self) -> bool:
+        """Whether keys, rights or registration are refused, so that every other call would be."""
+        is_refusal = not (self.may_have_happened or self.retry_can_help)
+        return is_refusal and not self.code and self.kind not in _ABOUT_THIS_CALL
 
     @property
     def is_gone(self) -> bool:
