@@ -2,9 +2,9 @@
 
     python3 dev.py bench main-job --data PATH
 
-`PATH` holds `labels.csv` (`task,worker,label`) and, if there are texts, `items.csv` (`task,…`). Boots the whole
-product in a folder of its own, replays the answers through pretend Workers, and checks that each exported answer
-equals the file's. Prints seconds for each step, API calls by operation, and memory by process.
+`PATH` holds `labels.csv` (`task,worker,label`) and, if there are texts, `items.csv` (`task,…`). Boots the
+whole product in a folder of its own, replays the answers through pretend Workers, and checks that each exported
+answer equals the file's. Prints seconds for each step, API calls by operation, and memory by process.
 """
 
 import argparse

@@ -9,7 +9,7 @@ import uuid
 from django.db import models
 from django.db.models import Q
 
-from mturkhub.accounts.models import Team, User
+from mturkhub.accounts.models import Connection, Team, User
 from mturkhub.accounts.querysets import TeamQuerySet
 from mturkhub.common.public_ids import new_public_id
 
@@ -43,6 +43,7 @@ class Intention(models.Model):
     STATE_FIELD = "state"
     DONE_STATE = IntentionState.DONE
 
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="%(class)ss")
     token = models.UUIDField(default=uuid.uuid4, editable=False)
     # Not sent before this time.
     due_at = models.DateTimeField()

@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
-from mturkhub.accounts.models import Connection, Team
+from mturkhub.accounts.models import Team
 from mturkhub.common.public_ids import new_public_id
 from mturkhub.intentions.models import OPEN_STATES, Intention, IntentionState, Job
 from projects.models.assignment import Assignment
@@ -16,7 +16,6 @@ class Decision(Intention):
 
     public_id = models.UUIDField(default=new_public_id, unique=True, editable=False)
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="+")
-    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="+")
     assignment = models.ForeignKey(Assignment, on_delete=models.PROTECT, related_name="decisions")
     state = models.CharField(
         max_length=20, choices=IntentionState.choices, default=IntentionState.QUEUED.value

@@ -39,7 +39,6 @@ class HIT(Intention):
     # Also the HIT's name in RequesterAnnotation, by which it is found again after an unknown outcome.
     public_id = models.UUIDField(default=new_public_id, unique=True, editable=False)
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="+")
-    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="hits")
     batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="hits")
     row = models.ForeignKey(BatchRow, on_delete=models.PROTECT, related_name="hits")
     # Which set of nine answers, and which go at the row; both 0 until there are more.

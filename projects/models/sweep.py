@@ -12,6 +12,8 @@ class Sweep(models.Model):
     begun_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True, blank=True)
     is_complete = models.BooleanField(default=False)
+    # Everything open was asked for, whatever the counters said.
+    is_full = models.BooleanField(default=False)
     pages = models.PositiveIntegerField(default=0)
     hits_listed = models.PositiveIntegerField(default=0)
     hits_fetched = models.PositiveIntegerField(default=0)

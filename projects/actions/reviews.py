@@ -1,0 +1,192 @@
+"""What a reviewer can ask for: approve, reject, undo, leave out; one answer at a time or many."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.db import connection as database
+from django.db import transaction
+from django.db.models import QuerySet
+
+from mturkhub.accounts.activity import record
+from mturkhub.accounts.actors import Actor
+from mturkhub.accounts.permissions import Permission, check_can
+from mturkhub.common import clock
+from mturkhub.common.errors import ActionRefused
+from mturkhub.gateway.fees import fee_per_assignment
+from mturkhub.intentions.claiming import ring
+from mturkhub.intentions.models import IntentionState, Job
+from projects import rules, tasks
+from projects.models import Assignment, Batch, Decision
+from projects.states import AssignmentStatus, Verdict
+
+PERMISSIONS = {
+    Verdict.APPROVE: Permission.ASSIGNMENT_APPROVE,
+    Verdict.REJECT: Permission.ASSIGNMENT_REJECT,
+}
+# The `kind` of a Job, which `bulk_deciding` reads.
+DECIDE_MANY = "decide_many"
+
+
+def approve_assignment(assignment: Assignment, *, by: Actor, feedback: str = "") -> Decision:
+    """Approve an Assignment; MTurk is told when the team's grace time is over."""
+    return _decide(assignment, Verdict.APPROVE, by=by, feedback=feedback)
+
+
+def reject_assignment(assignment: Assignment, *, by: Actor, feedback: str) -> Decision:
+    """Reject an Assignment with the words its Worker will read; told after the grace time as well."""
+    return _decide(assignment, Verdict.REJECT, by=by, feedback=feedback)
+
+
+def _decide(assignment: Assignment, verdict: Verdict, *, by: Actor, feedback: str) -> Decision:
+    check_can(by, PERMISSIONS[verdict], assignment.team_id)
+    rules.check_feedback(verdict, feedback)
+    with transaction.atomic():
+        assignment = _locked(assignment)
+        rules.check_can_decide(assignment)
+        decision = Decision.objects.create(
+            team_id=assignment.team_id,
+            connection_id=assignment.connection_id,
+            assignment=assignment,
+            verdict=verdict,
+            feedback=feedback.strip(),
+            due_at=clock.now() + assignment.team.grace_time,
+            by=by.user,
+            by_rule=by.rule,
+        )
+        assignment.pending_verdict = verdict
+        assignment.save(update_fields=["pending_verdict"])
+        verb = "assignment.approved" if verdict == Verdict.APPROVE else "assignment.rejected"
+        record(by, verb, assignment, team_id=assignment.team_id, batch=assignment.batch_id)
+        ring(tasks.send_due_decisions, assignment.connection_id, at=decision.due_at)
+    return decision
+
+
+def undo_decision(assignment: Assignment, *, by: Actor) -> Decision:
+    """Take back a decision that MTurk has not been told yet."""
+    check_can(by, Permission.ASSIGNMENT_APPROVE, assignment.team_id)
+    with transaction.atomic():
+        assignment = _locked(assignment)
+        decision = Decision.objects.open().select_for_update().filter(assignment=assignment).first()
+        if decision is None or not _can_be_taken_back(decision):
+            raise ActionRefused("MTurk has been told already, so this cannot be undone here.")
+        decision.state = IntentionState.CANCELLED
+        decision.outcome = f"Taken back by {by}."
+        decision.lease_until = None
+        decision.save(update_fields=["state", "outcome", "lease_until"])
+        assignment.pending_verdict = ""
+        assignment.save(update_fields=["pending_verdict"])
+        record(by, "assignment.undone", assignment, team_id=assignment.team_id, batch=assignment.batch_id)
+    return decision
+
+
+def _can_be_taken_back(decision: Decision) -> bool:
+    """Not on its way, and not perhaps heard of already; a claim alone does no harm, for it is marked before sent."""
+    return decision.state == IntentionState.QUEUED and decision.first_sent_at is None
+
+
+def leave_out(assignment: Assignment, *, by: Actor, reason: str = "") -> Assignment:
+    """Keep the answer out of the data; what the Worker is paid is another question."""
+    check_can(by, Permission.ASSIGNMENT_LEAVE_OUT, assignment.team_id)
+    with transaction.atomic():
+        assignment = _locked(assignment)
+        assignment.left_out_at, assignment.left_out_by = clock.now(), by.user
+        assignment.left_out_reason = reason
+        assignment.save(update_fields=["left_out_at", "left_out_by", "left_out_reason"])
+        record(by, "assignment.left_out", assignment, team_id=assignment.team_id, batch=assignment.batch_id)
+    return assignment
+
+
+def take_back_in(assignment: Assignment, *, by: Actor) -> Assignment:
+    """Count the answer again."""
+    check_can(by, Permission.ASSIGNMENT_LEAVE_OUT, assignment.team_id)
+    with transaction.atomic():
+        assignment = _locked(assignment)
+        assignment.left_out_at, assignment.left_out_by, assignment.left_out_reason = None, None, ""
+        assignment.save(update_fields=["left_out_at", "left_out_by", "left_out_reason"])
+        record(by, "assignment.taken_in", assignment, team_id=assignment.team_id, batch=assignment.batch_id)
+    return assignment
+
+
+def _locked(assignment: Assignment) -> Assignment:
+    return (
+        Assignment.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("team", "batch")
+        .get(pk=assignment.pk)
+    )
+
+
+# Many at once -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class DecisionPlan:
+    """What deciding a selection would do: how many, at what price in dollars, and what would be skipped."""
+
+    count: int
+    workers: int
+    price: Decimal
+    # Reason → how many.
+    skipped: dict[str, int]
+
+
+def plan_decisions(
+    batch: Batch, assignments: QuerySet[Assignment], *, by: Actor, verdict: Verdict
+) -> DecisionPlan:
+    """The dry run of `decide_many`: approving pays reward and fee of each, rejecting keeps them."""
+    check_can(by, PERMISSIONS[verdict], batch.team_id)
+    chosen = assignments.filter(batch=batch).order_by()
+    waiting = _waiting(chosen)
+    count = waiting.count()
+    fee = fee_per_assignment(batch.reward, batch.max_assignments, batch.connection.fee_schedule)
+    skipped = {
+        "decided already": chosen.exclude(status=AssignmentStatus.SUBMITTED).count(),
+        "being decided right now": chosen.filter(status=AssignmentStatus.SUBMITTED)
+        .exclude(pending_verdict="")
+        .count(),
+    }
+    return DecisionPlan(
+        count=count,
+        workers=waiting.values("worker").distinct().count(),
+        price=(batch.reward + fee) * count,
+        skipped={reason: number for reason, number in skipped.items() if number},
+    )
+
+
+def decide_many(
+    batch: Batch, assignments: QuerySet[Assignment], *, by: Actor, verdict: Verdict, feedback: str = ""
+) -> Job:
+    """Choose exactly the answers that wait in this selection, now; a Job decides them, later ones are untouched."""
+    check_can(by, PERMISSIONS[verdict], batch.team_id)
+    rules.check_feedback(verdict, feedback)
+    if by.user is None:
+        raise ActionRefused("Only a person decides many answers at once.", status=403)
+    verb = "Approve" if verdict == Verdict.APPROVE else "Reject"
+    with transaction.atomic():
+        job = Job.objects.create(
+            team_id=batch.team_id,
+            kind=DECIDE_MANY,
+            arguments={"verdict": verdict.value, "feedback": feedback.strip()},
+            subject=str(batch.public_id),
+            title=f"{verb} answers of {batch}"[:200],
+            by=by.user,
+        )
+        chosen = _waiting(assignments.filter(batch=batch)).order_by("pk").values("pk")
+        sql, parameters = chosen.query.sql_with_params()
+        with database.cursor() as cursor:
+            cursor.execute(
+                "insert into intentions_jobitem (job_id, target_id, outcome) "  # noqa: S608 - Django's own SQL
+                f"select %s, chosen.id, '' from ({sql}) as chosen (id)",
+                [job.pk, *parameters],
+            )
+            job.total = cursor.rowcount
+        if not job.total:
+            raise ActionRefused("None of these answers waits for a decision. Nothing was changed.")
+        job.title = f"{verb} {job.total:,} answers of {batch}"[:200]
+        job.save(update_fields=["total", "title"])
+        record(by, "batch.decided", batch, team_id=batch.team_id, verdict=verdict.value, answers=job.total)
+        ring(tasks.run_job, job.pk)
+    return job
+
+
+def _waiting(assignments: QuerySet[Assignment]) -> QuerySet[Assignment]:
+    return assignments.filter(status=AssignmentStatus.SUBMITTED, pending_verdict="")

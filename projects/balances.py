@@ -1,0 +1,33 @@
+"""What is free to spend on a Connection, and whether creating may go on after it had run out."""
+
+from mturkhub.accounts.models import Connection
+from mturkhub.common import clock
+from mturkhub.gateway.client import MTurkGateway
+from mturkhub.intentions.models import IntentionState
+from projects.costs import batch_cost
+from projects.models import HIT
+
+
+def refresh_balance(connection: Connection, *, gateway: MTurkGateway) -> None:
+    """Store the balance as MTurk says it now, and lift a pause that it covers again; raises MTurkError."""
+    balance = gateway.get_account_balance()
+    Connection.objects.filter(pk=connection.pk).update(
+        balance=balance.available, balance_at=clock.now(), problem=""
+    )
+    connection.refresh_from_db(fields=["balance", "balance_at", "problem", "creation_paused_at"])
+    if connection.creation_paused_at and _covers_next_hit(connection):
+        Connection.objects.filter(pk=connection.pk).update(creation_paused_at=None, creation_paused_reason="")
+
+
+def _covers_next_hit(connection: Connection) -> bool:
+    waiting = HIT.objects.filter(connection=connection, publish_state=IntentionState.QUEUED)
+    hit = waiting.select_related("batch").order_by("due_at", "pk").first()
+    if hit is None or connection.balance is None:
+        return True
+    cost = batch_cost(
+        rows=1,
+        reward=hit.batch.reward,
+        max_assignments=hit.max_assignments,
+        schedule=connection.fee_schedule,
+    )
+    return cost.total <= connection.balance

@@ -1,0 +1,545 @@
+"""Assignments on MTurk become Assignment rows: sweep the Connection, fetch what changed, store it once.
+
+A sweep may be cut off anywhere and begun again; collecting the same thing twice changes nothing.
+"""
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F, Q
+
+from mturkhub.accounts.models import Connection, Environment
+from mturkhub.common import clock
+from mturkhub.common.models import Installation
+from mturkhub.gateway.answer_xml import read_answer
+from mturkhub.gateway.client import MTurkGateway
+from mturkhub.gateway.errors import MTurkError
+from mturkhub.gateway.records import RemoteAssignment, RemoteHIT
+from mturkhub.intentions.claiming import Outcome, record_outcomes
+from mturkhub.intentions.models import IntentionState
+from mturkhub.workers.models import Worker
+from mturkhub.workers.naming import ensure_team_workers
+from projects.annotations import read_annotation
+from projects.counting import recount
+from projects.models import HIT, Assignment, AssignmentAnswer, Batch, Decision, Sweep
+from projects.models.project import Approval
+from projects.publishing import finish_if_done, store_remote_hits
+from projects.querysets import HITQuerySet
+from projects.states import AssignmentStatus, HITStatus, Verdict
+
+SWEEP_LEASE = timedelta(seconds=120)
+THREADS = 8
+# A HIT whose counters promise more than it holds is fetched again in this many sweeps.
+REFETCHES = 3
+# MTurk shows a new HIT in its lists only after a while.
+LIST_LAG = timedelta(minutes=2)
+# Changes that no counter shows are found by asking for everything open once in this time.
+FULL_SWEEP_EVERY = timedelta(hours=24)
+# MTurk lets a rejection be overturned for so long after the answer was submitted.
+OVERTURN_WINDOW = timedelta(days=30)
+TEST_WORKER = "ATEST"
+# Between two sweeps: of a Connection with open work, and of one with none.
+INTERVALS = {Environment.LOCAL.value: timedelta(seconds=10)}
+INTERVAL = timedelta(seconds=60)
+IDLE_INTERVAL = timedelta(minutes=5)
+# Asked for one by one when a sweep did not show them; the rest waits for the next sweep.
+MOST_MISSING_ASKED = 100
+
+
+def sweep(connection: Connection, *, gateway: MTurkGateway) -> Sweep | None:
+    """One pass over all HITs of the Connection; None when another sweep of it is running.
+
+    An MTurkError ends the sweep and is told on it: what was stored so far stays.
+    """
+    if not _take_lease(connection):
+        return None
+    record = Sweep.objects.create(connection=connection, begun_at=clock.now())
+    try:
+        _Sweeper(connection, gateway, record).run()
+        record.is_complete = True
+    except MTurkError as error:
+        record.problem = f"{error.sentence}\n{error.details}"
+    finally:
+        record.finished_at = clock.now()
+        record.save()
+        _release(connection, record)
+    return record
+
+
+def _take_lease(connection: Connection) -> bool:
+    now = clock.real_now()
+    free = Q(sweep_lease_until__isnull=True) | Q(sweep_lease_until__lt=now)
+    taken = Connection.objects.filter(free, pk=connection.pk)
+    return taken.update(sweep_lease_until=now + SWEEP_LEASE, sweep_wanted_at=None) == 1
+
+
+def _release(connection: Connection, record: Sweep) -> None:
+    now = clock.now()
+    open_work = HIT.objects.published().filter(connection=connection)
+    is_open = open_work.filter(
+        Q(hit_status__in=[HITStatus.ASSIGNABLE, HITStatus.UNASSIGNABLE]) | Q(refetches_left__gt=0)
+    ).exists()
+    wait = INTERVALS.get(connection.environment, INTERVAL) if is_open else IDLE_INTERVAL
+    changes: dict[str, datetime | None] = {"sweep_lease_until": None, "next_sweep_at": now + wait}
+    if record.is_complete:
+        changes["last_sweep_at"] = now
+    Connection.objects.filter(pk=connection.pk).update(**changes)
+
+
+@dataclass
+class _Sweeper:
+    connection: Connection
+    gateway: MTurkGateway
+    record: Sweep
+    seen: set[int] = field(default_factory=set)
+
+    def run(self) -> None:
+        is_full = self._is_full_sweep_due()
+        for page in self.gateway.list_hits():
+            self._renew_lease()
+            self.record.pages += 1
+            self.record.hits_listed += len(page)
+            known = self._known(page)
+            self._collect(
+                [(known[remote.hit_id], remote) for remote in page if remote.hit_id in known], is_full
+            )
+        self._ask_for_missing()
+        self._count_sweeps_without()
+
+    def _is_full_sweep_due(self) -> bool:
+        """Whether the last sweep that asked for everything open is a day old: the first of each day does."""
+        before = Sweep.objects.filter(connection=self.connection, is_complete=True)
+        last = before.filter(is_full=True).order_by("-begun_at").first()
+        is_due = last is None or self.record.begun_at - last.begun_at >= FULL_SWEEP_EVERY
+        self.record.is_full = is_due
+        return is_due
+
+    def _renew_lease(self) -> None:
+        Connection.objects.filter(pk=self.connection.pk).update(
+            sweep_lease_until=clock.real_now() + SWEEP_LEASE
+        )
+
+    # Which HITs are ours -------------------------------------------------------------------------
+
+    def _known(self, page: Sequence[RemoteHIT]) -> dict[str, HIT]:
+        """HITId → our row; rows whose creation had an unknown outcome are recognised by their annotation."""
+        ids = [remote.hit_id for remote in page]
+        known = {str(hit.mturk_id): hit for hit in self._hits().filter(mturk_id__in=ids)}
+        strangers = [remote for remote in page if remote.hit_id not in known]
+        known.update(self._recognise(strangers))
+        self.record.hits_elsewhere += len(page) - len(known)
+        self.seen.update(hit.pk for hit in known.values())
+        return known
+
+    def _hits(self) -> HITQuerySet[HIT]:
+        return HIT.objects.filter(connection=self.connection).select_related("batch__project")
+
+    def _recognise(self, strangers: Sequence[RemoteHIT]) -> dict[str, HIT]:
+        ours = Installation.current_id()
+        annotated = {
+            annotation.hit: remote
+            for remote in strangers
+            if (annotation := read_annotation(remote.requester_annotation))
+            and annotation.installation == ours
+        }
+        found: dict[str, HIT] = {}
+        for hit in self._hits().filter(public_id__in=annotated):
+            remote = annotated[hit.public_id]
+            if hit.mturk_id is None:
+                if self._adopt(hit, remote):
+                    found[remote.hit_id] = hit
+            else:
+                found[remote.hit_id] = self._add_round(hit, remote)
+        return found
+
+    def _adopt(self, hit: HIT, remote: RemoteHIT) -> bool:
+        """The row's creation did happen. A row somebody is sending right now is left to them."""
+        with transaction.atomic():
+            store_remote_hits([(hit, remote)], None)
+            settled = record_outcomes(
+                HIT,
+                [Outcome(hit.pk, IntentionState.PUBLISHED, "Found at MTurk by its annotation.")],
+                only=[IntentionState.UNKNOWN, IntentionState.QUEUED, IntentionState.FAILED],
+            )
+            if not settled:
+                transaction.set_rollback(True)
+                return False
+            recount([hit.row_id])
+        finish_if_done(hit.batch)
+        hit.refresh_from_db()
+        return True
+
+    def _add_round(self, hit: HIT, remote: RemoteHIT) -> HIT:
+        """A second HIT of one row: its answers are collected and paid like any other's."""
+        rounds = HIT.objects.filter(row=hit.row_id, group=hit.group)
+        last = rounds.order_by("-round").values_list("round", flat=True)[0]
+        with transaction.atomic():
+            extra = HIT.objects.create(
+                team_id=hit.team_id,
+                connection_id=hit.connection_id,
+                batch=hit.batch,
+                row_id=hit.row_id,
+                group=hit.group,
+                round=last + 1,
+                hit_type=hit.hit_type,
+                max_assignments=remote.max_assignments,
+                publish_state=IntentionState.PUBLISHED,
+                mturk_id=remote.hit_id,
+                hit_status=remote.hit_status,
+                expires_at=remote.expires_at,
+                due_at=self.record.begun_at,
+                by_rule="collecting",
+                outcome="A second HIT of this row was found at MTurk; its answers count as a further round.",
+            )
+            recount([hit.row_id])
+        return extra
+
+    # What changed --------------------------------------------------------------------------------
+
+    def _collect(self, listed: Sequence[tuple[HIT, RemoteHIT]], is_full: bool) -> None:
+        self._store_status(listed)
+        asked_anyway = self._with_open_answers(listed) if is_full else set()
+        wanted = [
+            (hit, remote) for hit, remote in listed if hit.pk in asked_anyway or _is_fetch_due(hit, remote)
+        ]
+        if not wanted:
+            return
+        fetched_at = clock.now()
+        with ThreadPoolExecutor(max_workers=min(THREADS, len(wanted))) as pool:
+            answers = pool.map(lambda pair: self._fetch(pair[1].hit_id), wanted)
+            fetched = [
+                Fetched(hit, remote, found)
+                for (hit, remote), found in zip(wanted, answers, strict=True)
+                if found is not None
+            ]
+        self.record.hits_fetched += len(fetched)
+        self.record.answers_new += store_fetched(self.connection, fetched, fetched_at=fetched_at)
+
+    def _with_open_answers(self, listed: Sequence[tuple[HIT, RemoteHIT]]) -> set[int]:
+        """HITs whose answers may have changed without a counter showing it: overturned, or decided elsewhere."""
+        is_open = Q(status=AssignmentStatus.SUBMITTED) | Q(
+            status=AssignmentStatus.REJECTED, submitted_at__gte=self.record.begun_at - OVERTURN_WINDOW
+        )
+        assignments = Assignment.objects.filter(is_open, hit__in=[hit.pk for hit, _ in listed])
+        return set(assignments.values_list("hit_id", flat=True))
+
+    def _fetch(self, hit_id: str) -> list[RemoteAssignment] | None:
+        """None when the HIT vanished between list and fetch. Runs in a thread, without the database."""
+        try:
+            return self.gateway.list_assignments_for_hit(hit_id)
+        except MTurkError as error:
+            if error.is_gone:
+                return None
+            raise
+
+    def _store_status(self, listed: Sequence[tuple[HIT, RemoteHIT]]) -> None:
+        changed = []
+        for hit, remote in listed:
+            fresh = (remote.hit_status, remote.expires_at, remote.max_assignments, None)
+            if (hit.hit_status, hit.expires_at, hit.max_assignments, hit.missing_since) != fresh:
+                hit.hit_status, hit.expires_at, hit.max_assignments, hit.missing_since = fresh
+                changed.append(hit)
+        with transaction.atomic():
+            HIT.objects.bulk_update(changed, ["hit_status", "expires_at", "max_assignments", "missing_since"])
+            recount(hit.row_id for hit in changed)
+
+    # What is not there ---------------------------------------------------------------------------
+
+    def _ask_for_missing(self) -> None:
+        """A HIT that the whole list did not show is missing only once GetHIT says so."""
+        expected = (
+            HIT.objects.published()
+            .filter(connection=self.connection, missing_since__isnull=True)
+            .filter(Q(last_sent_at__isnull=True) | Q(last_sent_at__lt=self.record.begun_at - LIST_LAG))
+            .exclude(hit_status=HITStatus.DISPOSED)
+            .values_list("pk", flat=True)
+        )
+        absent = [key for key in expected.iterator() if key not in self.seen][:MOST_MISSING_ASKED]
+        for hit in HIT.objects.filter(pk__in=absent):
+            self._ask_for(hit)
+
+    def _ask_for(self, hit: HIT) -> None:
+        try:
+            remote = self.gateway.get_hit(str(hit.mturk_id))
+        except MTurkError as error:
+            if not error.is_gone:
+                raise
+            hit.missing_since = clock.now()
+        else:
+            hit.hit_status = remote.hit_status
+        with transaction.atomic():
+            hit.save(update_fields=["missing_since", "hit_status"])
+            recount([hit.row_id])
+
+    def _count_sweeps_without(self) -> None:
+        """Two complete sweeps, begun well after the last send, that do not show a row: it was never created."""
+        lost = HIT.objects.filter(
+            connection=self.connection,
+            publish_state=IntentionState.UNKNOWN,
+            last_sent_at__lt=self.record.begun_at - LIST_LAG,
+        )
+        lost.update(sweeps_without=F("sweeps_without") + 1)
+        again = list(lost.filter(sweeps_without__gte=2).values_list("pk", flat=True))
+        record_outcomes(
+            HIT,
+            [
+                Outcome(
+                    key, IntentionState.QUEUED, "MTurk does not have it; sent again.", never_happened=True
+                )
+                for key in again
+            ],
+            only=[IntentionState.UNKNOWN],
+        )
+        HIT.objects.filter(pk__in=again).update(sweeps_without=0)
+
+
+def _is_fetch_due(hit: HIT, remote: RemoteHIT) -> bool:
+    """Whether the counters differ from those listed before the last fetch that held all they promised."""
+    if hit.refetches_left or hit.fetch_wanted_at:
+        return True
+    if hit.listed_max is None and not remote.submitted_or_decided:
+        # Never answered: there is nothing to fetch, and nothing to compare with later.
+        return False
+    return _listed(hit) != _tuple(remote)
+
+
+def _listed(hit: HIT) -> tuple[str, int | None, int | None, int | None, int | None]:
+    return (
+        hit.listed_status,
+        hit.listed_max,
+        hit.listed_available,
+        hit.listed_pending,
+        hit.listed_completed,
+    )
+
+
+def _tuple(remote: RemoteHIT) -> tuple[str, int, int, int, int]:
+    return (
+        remote.hit_status,
+        remote.max_assignments,
+        remote.available,
+        remote.pending,
+        remote.completed,
+    )
+
+
+# Storing ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A HIT as it was listed, and the Assignments fetched after that."""
+
+    hit: HIT
+    remote: RemoteHIT
+    assignments: list[RemoteAssignment]
+
+
+def store_fetched(connection: Connection, fetched: Sequence[Fetched], *, fetched_at: datetime) -> int:
+    """Store Assignments of several HITs in one transaction; returns how many were new."""
+    if not fetched:
+        return 0
+    with transaction.atomic():
+        new = _store_assignments(connection, fetched)
+        _store_listed(fetched, fetched_at)
+        recount(item.hit.row_id for item in fetched)
+        _note_answer_fields(new)
+        _approve_at_once(new)
+    return len(new)
+
+
+@dataclass(frozen=True)
+class _New:
+    """An Assignment stored for the first time, with its answer's fields."""
+
+    hit: HIT
+    assignment: Assignment
+    fields: dict[str, list[str]]
+
+
+def _store_assignments(connection: Connection, fetched: Sequence[Fetched]) -> list[_New]:
+    remotes = {record.assignment_id: (item.hit, record) for item in fetched for record in item.assignments}
+    workers = _workers(connection, {record.worker_id for _, record in remotes.values()})
+    known = {
+        assignment.mturk_id: assignment
+        for assignment in Assignment.objects.filter(connection=connection, mturk_id__in=remotes)
+        .select_for_update(no_key=True)
+        .order_by("pk")
+    }
+    note_remote_status([(known[key], record) for key, (_, record) in remotes.items() if key in known])
+    fresh = {key: pair for key, pair in remotes.items() if key not in known}
+    _name_workers(fresh.values(), workers)
+    made = Assignment.objects.bulk_create(
+        [_assignment(connection, hit, record, workers) for hit, record in fresh.values()]
+    )
+    new, answers = [], []
+    for assignment in made:
+        hit, record = fresh[assignment.mturk_id]
+        parsed = read_answer(record.answer)
+        answers.append(
+            AssignmentAnswer(
+                assignment=assignment,
+                raw_xml=record.answer.replace("\x00", "\ufffd"),
+                fields=parsed.fields,
+                is_damaged=parsed.is_damaged,
+            )
+        )
+        new.append(_New(hit, assignment, parsed.fields))
+    AssignmentAnswer.objects.bulk_create(answers)
+    return new
+
+
+def _workers(connection: Connection, ids: set[str]) -> dict[str, Worker]:
+    Worker.objects.bulk_create(
+        [Worker(connection=connection, mturk_id=worker_id) for worker_id in sorted(ids)],
+        ignore_conflicts=True,
+    )
+    return {
+        worker.mturk_id: worker for worker in Worker.objects.filter(connection=connection, mturk_id__in=ids)
+    }
+
+
+def _name_workers(pairs: Iterable[tuple[HIT, RemoteAssignment]], workers: dict[str, Worker]) -> None:
+    by_team: dict[int, set[int]] = {}
+    for hit, record in pairs:
+        by_team.setdefault(hit.team_id, set()).add(workers[record.worker_id].pk)
+    for team_id, keys in by_team.items():
+        ensure_team_workers(team_id, keys)
+
+
+def _assignment(
+    connection: Connection, hit: HIT, record: RemoteAssignment, workers: dict[str, Worker]
+) -> Assignment:
+    assignment = Assignment(
+        team_id=hit.team_id,
+        connection=connection,
+        batch_id=hit.batch_id,
+        row_id=hit.row_id,
+        hit=hit,
+        worker=workers[record.worker_id],
+        mturk_id=record.assignment_id,
+        status=record.status,
+        accepted_at=record.accepted_at,
+        submitted_at=record.submitted_at,
+        deadline_at=record.deadline_at,
+        auto_approval_at=record.auto_approval_at,
+        approved_at=record.approved_at,
+        rejected_at=record.rejected_at,
+        feedback=record.feedback,
+        work_time=record.submitted_at - record.accepted_at,
+    )
+    if connection.environment == Environment.LOCAL and record.worker_id.startswith(TEST_WORKER):
+        assignment.left_out_at = clock.now()
+        assignment.left_out_reason = "Answered by a test Worker."
+    return assignment
+
+
+def note_remote_status(pairs: Sequence[tuple[Assignment, RemoteAssignment]]) -> list[Assignment]:
+    """Record what MTurk says of Assignments we hold, locked by the caller; returns those that changed.
+
+    A decision of ours that still waited to be sent is overtaken: MTurk's own state had moved on.
+    """
+    changed = []
+    for assignment, record in pairs:
+        if record.status == AssignmentStatus.SUBMITTED != assignment.status:
+            continue  # Fetched before our own decision was confirmed.
+        fresh = (record.status, record.approved_at, record.rejected_at, record.feedback)
+        if (assignment.status, assignment.approved_at, assignment.rejected_at, assignment.feedback) != fresh:
+            assignment.status, assignment.approved_at, assignment.rejected_at, assignment.feedback = fresh
+            changed.append(assignment)
+    decided = [each for each in changed if each.status != AssignmentStatus.SUBMITTED]
+    overtaken = Decision.objects.filter(
+        assignment__in=decided, state__in=[IntentionState.WAITING, IntentionState.QUEUED]
+    )
+    freed = set(overtaken.values_list("assignment_id", flat=True))
+    overtaken.update(
+        state=IntentionState.OVERTAKEN, lease_until=None, outcome="MTurk had decided this answer before."
+    )
+    for assignment in decided:
+        if assignment.pk in freed:
+            assignment.pending_verdict = ""
+    Assignment.objects.bulk_update(
+        changed, ["status", "approved_at", "rejected_at", "feedback", "pending_verdict"]
+    )
+    return changed
+
+
+def _store_listed(fetched: Sequence[Fetched], fetched_at: datetime) -> None:
+    """Remember the counters where we hold what they promise; otherwise fetch again in the next sweeps."""
+    hits = []
+    for item in fetched:
+        hit, remote = item.hit, item.remote
+        holds_all = len(item.assignments) >= remote.submitted_or_decided
+        if holds_all or hit.refetches_left == 1:
+            hit.refetches_left = 0
+        else:
+            hit.refetches_left = (hit.refetches_left or REFETCHES + 1) - 1
+        if not hit.refetches_left:
+            (
+                hit.listed_status,
+                hit.listed_max,
+                hit.listed_available,
+                hit.listed_pending,
+                hit.listed_completed,
+            ) = _tuple(remote)
+        hit.last_fetched_at = fetched_at
+        if hit.fetch_wanted_at and hit.fetch_wanted_at <= fetched_at:
+            hit.fetch_wanted_at = None
+        hits.append(hit)
+    HIT.objects.bulk_update(
+        hits,
+        [
+            "refetches_left",
+            "listed_status",
+            "listed_max",
+            "listed_available",
+            "listed_pending",
+            "listed_completed",
+            "last_fetched_at",
+            "fetch_wanted_at",
+        ],
+    )
+
+
+def _note_answer_fields(new: Sequence[_New]) -> None:
+    """Keep each batch's list of answer fields complete and sorted."""
+    seen: dict[int, set[str]] = {}
+    for item in new:
+        seen.setdefault(item.hit.batch_id, set()).update(item.fields)
+    for batch_id, names in sorted(seen.items()):
+        known = set(Batch.objects.values_list("answer_fields", flat=True).get(pk=batch_id))
+        if names <= known:
+            continue
+        batch = Batch.objects.select_for_update(no_key=True).only("answer_fields").get(pk=batch_id)
+        batch.answer_fields = sorted(names | set(batch.answer_fields))
+        batch.save(update_fields=["answer_fields"])
+
+
+def _approve_at_once(new: Sequence[_New]) -> None:
+    """Approve new answers of projects that want it so; test Workers' too, for they wait for nothing else."""
+    now = clock.now()
+    wanted = [
+        item.assignment
+        for item in new
+        if item.hit.batch.project.approval == Approval.AT_ONCE
+        and item.assignment.status == AssignmentStatus.SUBMITTED
+    ]
+    Decision.objects.bulk_create(
+        [
+            Decision(
+                team_id=assignment.team_id,
+                connection_id=assignment.connection_id,
+                assignment=assignment,
+                verdict=Verdict.APPROVE,
+                due_at=now,
+                by_rule="approve at once",
+            )
+            for assignment in wanted
+        ]
+    )
+    Assignment.objects.filter(pk__in=[assignment.pk for assignment in wanted]).update(
+        pending_verdict=Verdict.APPROVE
+    )

@@ -1,0 +1,222 @@
+"""How this room's intentions are sent, and what becomes of them after an unknown outcome.
+
+HITs are created in `publishing.py`; here is what a look at MTurk makes of an unknown one. Decisions are sent and
+looked up here.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import F
+
+from mturkhub.accounts.models import Connection
+from mturkhub.common import clock
+from mturkhub.gateway.client import MTurkGateway
+from mturkhub.gateway.errors import MTurkError
+from mturkhub.gateway.records import RemoteAssignment
+from mturkhub.intentions.claiming import (
+    GROUP,
+    Claim,
+    Outcome,
+    claim,
+    give_back,
+    mark_sending,
+    record_outcomes,
+    renew,
+)
+from mturkhub.intentions.models import IntentionState
+from mturkhub.intentions.settling import after_error, settles, token_is_live
+from projects.collecting import note_remote_status
+from projects.counting import recount
+from projects.models import HIT, Assignment, Decision
+from projects.states import AssignmentStatus, Verdict
+
+CHUNK = 256
+WANTED = {Verdict.APPROVE.value: AssignmentStatus.APPROVED, Verdict.REJECT.value: AssignmentStatus.REJECTED}
+
+
+# HITs ---------------------------------------------------------------------------------------------
+
+
+@settles(HIT)
+def settle_hits(connection: Connection, gateway: MTurkGateway) -> int:
+    """Queue unknown HITs whose token still lives: sent again with it, MTurk says whether they exist.
+
+    The others wait for two complete sweeps; see `collecting.py`.
+    """
+    now = clock.now()
+    unknown = HIT.objects.filter(connection=connection, publish_state=IntentionState.UNKNOWN)
+    live = [
+        Outcome(key, IntentionState.QUEUED, "No answer came; asking again with the same token.")
+        for key, first_sent_at in unknown.values_list("pk", "first_sent_at")
+        if token_is_live(first_sent_at, now)
+    ]
+    return len(record_outcomes(HIT, live, only=[IntentionState.UNKNOWN]))
+
+
+# Decisions ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Told:
+    """What MTurk made of one Decision: the state, its words, and the Assignment where we had to read it."""
+
+    decision: Decision
+    outcome: Outcome
+    remote: RemoteAssignment | None = None
+
+
+def send_decisions(connection: Connection, *, gateway: MTurkGateway) -> bool:
+    """Send up to CHUNK decisions whose grace time is over; returns whether more can be sent at once."""
+    due = Decision.objects.filter(connection=connection).select_related("assignment")
+    held = claim(due, limit=CHUNK)
+    for begin in range(0, len(held.rows), GROUP):
+        renew(held, held.rows[begin:])
+        told = _tell(mark_sending(held, held.rows[begin : begin + GROUP]), held, gateway)
+        store_told(told)
+        if any(each.outcome.state != IntentionState.DONE and _must_wait(each) for each in told):
+            give_back(held, held.rows[begin + GROUP :])
+            return False
+    return len(held.rows) == CHUNK
+
+
+def _must_wait(told: Told) -> bool:
+    """Whether the line, not the row, is what failed."""
+    return told.outcome.state in {IntentionState.QUEUED, IntentionState.UNKNOWN}
+
+
+def _tell(decisions: Sequence[Decision], held: Claim[Decision], gateway: MTurkGateway) -> list[Told]:
+    if not decisions:
+        return []
+    with ThreadPoolExecutor(max_workers=len(decisions)) as pool:
+        return list(pool.map(lambda decision: _tell_one(decision, held, gateway), decisions))
+
+
+def _tell_one(decision: Decision, held: Claim[Decision], gateway: MTurkGateway) -> Told:
+    """Send one decision. Runs in a thread: it must not touch the database."""
+    if decision.first_sent_at is not None:
+        # Sent before: look first, for approving twice is an error at MTurk.
+        looked = look_up(decision, gateway)
+        if looked is not None:
+            return looked
+    if not held.may_start:
+        return Told(decision, Outcome(decision.pk, IntentionState.QUEUED, "Held up; sent again."))
+    try:
+        if decision.verdict == Verdict.APPROVE:
+            gateway.approve_assignment(decision.assignment.mturk_id, feedback=decision.feedback)
+        else:
+            gateway.reject_assignment(decision.assignment.mturk_id, feedback=decision.feedback)
+    except MTurkError as error:
+        return _refused(decision, error, gateway)
+    return Told(decision, Outcome(decision.pk, IntentionState.DONE))
+
+
+def _refused(decision: Decision, error: MTurkError, gateway: MTurkGateway) -> Told:
+    """InvalidAssignmentState means: read what it is, and record that."""
+    if error.code == "InvalidAssignmentState":
+        looked = look_up(decision, gateway)
+        if looked is not None:
+            return looked
+    return Told(decision, after_error(decision.pk, error, attempts=decision.attempts + 1))
+
+
+def look_up(decision: Decision, gateway: MTurkGateway) -> Told | None:
+    """What MTurk's state makes of a decision; None when nothing has been decided there yet."""
+    try:
+        remote = gateway.get_assignment(decision.assignment.mturk_id)
+    except MTurkError as error:
+        if error.retry_can_help or error.may_have_happened:
+            text = f"{error.sentence}\n{error.details}"
+            return Told(decision, Outcome(decision.pk, IntentionState.UNKNOWN, text))
+        return Told(decision, after_error(decision.pk, error, attempts=decision.attempts))
+    if remote.status == AssignmentStatus.SUBMITTED:
+        return None
+    if remote.status == WANTED[decision.verdict]:
+        return Told(decision, Outcome(decision.pk, IntentionState.DONE), remote)
+    text = f"MTurk had it {remote.status} before this could be sent."
+    return Told(decision, Outcome(decision.pk, IntentionState.OVERTAKEN, text), remote)
+
+
+def store_told(told: Sequence[Told]) -> None:
+    """Store what came of decisions, and bring their Assignments, HITs and counts in line, in one transaction."""
+    if not told:
+        return
+    now = clock.now()
+    with transaction.atomic():
+        locked = {
+            assignment.pk: assignment
+            for assignment in Assignment.objects.filter(pk__in=[each.decision.assignment_id for each in told])
+            .select_for_update(no_key=True)
+            .order_by("pk")
+        }
+        settled = set(
+            record_outcomes(
+                Decision,
+                [each.outcome for each in told],
+                only=[IntentionState.SENDING, IntentionState.UNKNOWN],
+            )
+        )
+        ours = [each for each in told if each.outcome.pk in settled]
+        for each in ours:
+            assignment = locked[each.decision.assignment_id]
+            if each.outcome.state == IntentionState.DONE and each.remote is None:
+                _mark_decided(assignment, each.decision, now)
+            if each.outcome.state in _ENDS:
+                assignment.pending_verdict = ""
+        Assignment.objects.bulk_update(
+            locked.values(), ["status", "approved_at", "rejected_at", "feedback", "pending_verdict"]
+        )
+        note_remote_status(
+            [(locked[each.decision.assignment_id], each.remote) for each in ours if each.remote]
+        )
+        _raise_completed([each for each in ours if each.outcome.state == IntentionState.DONE], locked)
+        recount(assignment.row_id for assignment in locked.values())
+
+
+_ENDS = {IntentionState.DONE, IntentionState.FAILED, IntentionState.OVERTAKEN, IntentionState.CANCELLED}
+
+
+def _mark_decided(assignment: Assignment, decision: Decision, now: datetime) -> None:
+    """As MTurk will show it; the next fetch brings its own times."""
+    assignment.feedback = decision.feedback
+    if decision.verdict == Verdict.APPROVE:
+        assignment.status, assignment.approved_at = AssignmentStatus.APPROVED.value, now
+    else:
+        assignment.status, assignment.rejected_at = AssignmentStatus.REJECTED.value, now
+
+
+def _raise_completed(done: Sequence[Told], assignments: dict[int, Assignment]) -> None:
+    """Expect the counter that our own decision moves, so that bulk approval causes no fetch."""
+    by_hit: dict[int, int] = {}
+    for each in done:
+        hit_id = assignments[each.decision.assignment_id].hit_id
+        by_hit[hit_id] = by_hit.get(hit_id, 0) + 1
+    for count in sorted(set(by_hit.values())):
+        hits = [hit_id for hit_id, number in by_hit.items() if number == count]
+        HIT.objects.filter(pk__in=hits, listed_completed__isnull=False).update(
+            listed_completed=F("listed_completed") + count
+        )
+
+
+@settles(Decision)
+def settle_decisions(connection: Connection, gateway: MTurkGateway) -> int:
+    """Look up unknown decisions; one that MTurk knows nothing of is queued again."""
+    unknown = Decision.objects.filter(connection=connection, state=IntentionState.UNKNOWN)
+    decisions = list(unknown.select_related("assignment").order_by("last_sent_at")[:CHUNK])
+    if not decisions:
+        return 0
+    with ThreadPoolExecutor(max_workers=min(GROUP, len(decisions))) as pool:
+        told = list(pool.map(lambda decision: _settled(decision, gateway), decisions))
+    store_told([each for each in told if each.outcome.state != IntentionState.UNKNOWN])
+    return sum(each.outcome.state != IntentionState.UNKNOWN for each in told)
+
+
+def _settled(decision: Decision, gateway: MTurkGateway) -> Told:
+    looked = look_up(decision, gateway)
+    if looked is not None:
+        return looked
+    text = "MTurk had not heard of it; sent again."
+    return Told(decision, Outcome(decision.pk, IntentionState.QUEUED, text, never_happened=True))

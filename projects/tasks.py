@@ -1,0 +1,110 @@
+"""Celery's way in: each task fetches its row, builds the gateway and calls the module that does the work.
+
+A task may run twice or die halfway; what is to be done stands in rows.
+"""
+
+import logging
+
+from celery import shared_task
+
+from mturkhub.accounts.credentials import gateway_for
+from mturkhub.accounts.models import Connection
+from mturkhub.common import clock
+from mturkhub.gateway.errors import MTurkError
+from mturkhub.intentions.claiming import ring
+from mturkhub.intentions.models import IntentionState, Job, JobState
+from mturkhub.intentions.settling import clear_all_stale, connections_to_settle, settle_connection
+from projects.balances import refresh_balance
+from projects.bulk_deciding import run_chunk
+from projects.collecting import sweep
+from projects.models import Batch, Decision
+from projects.publishing import publish_chunk
+from projects.sending import send_decisions
+
+log = logging.getLogger(__name__)
+
+
+@shared_task(queue="mturk")
+def publish_batch(batch_id: int) -> None:
+    """Create a chunk of one batch's HITs, and ring for the next."""
+    batch = Batch.objects.select_related("connection", "template").get(pk=batch_id)
+    if publish_chunk(batch, gateway=gateway_for(batch.connection)):
+        ring(publish_batch, batch_id)
+
+
+@shared_task(queue="default")
+def publish_due_batches() -> None:
+    """Ring for every batch that has HITs to create."""
+    paused = Connection.objects.filter(creation_paused_at__isnull=False)
+    for batch_id in Batch.objects.publishing().exclude(connection__in=paused).values_list("pk", flat=True):
+        ring(publish_batch, batch_id)
+
+
+@shared_task(queue="mturk")
+def send_due_decisions(connection_id: int) -> None:
+    """Send a chunk of one Connection's decisions, and ring for the next."""
+    connection = Connection.objects.get(pk=connection_id)
+    if send_decisions(connection, gateway=gateway_for(connection)):
+        ring(send_due_decisions, connection_id)
+
+
+@shared_task(queue="default")
+def send_all_due_decisions() -> None:
+    """Ring for every Connection that has decisions whose grace time is over."""
+    due = Decision.objects.filter(state=IntentionState.QUEUED, due_at__lte=clock.now())
+    for connection_id in due.values_list("connection_id", flat=True).distinct():
+        ring(send_due_decisions, connection_id)
+
+
+@shared_task(queue="mturk")
+def collect_connection(connection_id: int) -> None:
+    """One sweep of a Connection."""
+    connection = Connection.objects.get(pk=connection_id)
+    sweep(connection, gateway=gateway_for(connection))
+
+
+@shared_task(queue="default")
+def collect_due_connections() -> None:
+    """Ring for every Connection that has HITs and whose next sweep is due or wished for."""
+    used = Connection.objects.filter(
+        hits__publish_state__in=[IntentionState.PUBLISHED, IntentionState.UNKNOWN]
+    )
+    now = clock.now()
+    for connection in used.distinct():
+        is_due = connection.next_sweep_at is None or connection.next_sweep_at <= now
+        if is_due or connection.sweep_wanted_at:
+            ring(collect_connection, connection.pk)
+
+
+@shared_task(queue="mturk")
+def settle_unknown() -> None:
+    """Free what dead senders held, and look up what nobody knows the outcome of."""
+    if unknown := clear_all_stale():
+        log.warning("%d intentions were being sent when their sender stopped; looking them up", unknown)
+    for connection_id in connections_to_settle():
+        connection = Connection.objects.get(pk=connection_id)
+        settle_connection(connection, gateway_for(connection))
+
+
+@shared_task(queue="mturk")
+def refresh_balances() -> None:
+    """Ask each Connection in use for its balance; one that does not answer keeps the last known one."""
+    for connection in Connection.objects.filter(tested_at__isnull=False):
+        try:
+            refresh_balance(connection, gateway=gateway_for(connection))
+        except MTurkError as error:
+            log.warning("No balance of Connection %s: %s", connection.pk, error.sentence)
+
+
+@shared_task(queue="files")
+def run_job(job_id: int) -> None:
+    """Decide a chunk of one bulk job's items, and ring for the next."""
+    if run_chunk(Job.objects.get(pk=job_id)):
+        ring(run_job, job_id)
+
+
+@shared_task(queue="default")
+def run_due_jobs() -> None:
+    """Ring for every unfinished bulk job."""
+    for job_id in Job.objects.filter(state=JobState.RUNNING).values_list("pk", flat=True):
+        ring(run_job, job_id)
