@@ -1,10 +1,8 @@
 """What code above the gateway may rely on, held against FakeMTurk and the marketplace over HTTP."""
 
 import json
-import subprocess
-import sys
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -15,6 +13,7 @@ from mturkhub.gateway.answer_xml import read_answer
 from mturkhub.gateway.client import MTurkGateway
 from mturkhub.gateway.errors import MTurkError, existing_hit_id
 from mturkhub.gateway.question_xml import html_question
+from tests.contract.conftest import Commands
 from tests.fakes.mturk import FakeMTurk
 
 OLIVE, MINA, RAVI = "ATESTOLIVE00", "ATESTMINA000", "ATESTRAVI000"
@@ -33,72 +32,36 @@ class FakeMarket:
 
 
 class MarketplaceMarket:
-    """A requester on the marketplace, with Workers who act from its command line."""
+    """A requester of their own on the marketplace, with Workers who act from its command line."""
 
-    def __init__(self, server, keys: list[str], workers: subprocess.Popen) -> None:
-        self.gateway = MTurkGateway(server.url, *keys)
-        self._server = server
-        self._workers = workers
+    def __init__(self, url: str, manage: Commands) -> None:
+        key_id, secret = manage("add_requester", f"Contract {uuid.uuid4()}").split()
+        self.gateway = MTurkGateway(url, key_id, secret)
+        self._manage = manage
 
     def accept(self, hit_id: str, worker_id: str) -> str:
-        return self._act("accept", hit_id, worker_id)
+        return self._manage("worker_act", "accept", hit_id, worker_id)
 
     def submit(self, hit_id: str, worker_id: str, fields: Mapping[str, str] | None = None) -> str:
         # Accepting what one holds already gives the same again.
         self.accept(hit_id, worker_id)
-        return self._act("submit", hit_id, worker_id, dict(fields or {"sentiment": "7"}))
+        fields = dict(fields or {"sentiment": "7"})
+        return self._manage("worker_act", "submit", hit_id, worker_id, json.dumps(fields))
 
     def give_back(self, hit_id: str, worker_id: str) -> None:
-        self._act("return", hit_id, worker_id)
+        self._manage("worker_act", "return", hit_id, worker_id)
 
     def advance(self, by: timedelta) -> None:
-        self._server.manage("advance_clock", str(by.total_seconds()))
-        self._server.manage("tick")
-
-    def _act(self, *act: object) -> str:
-        self._workers.stdin.write(json.dumps(act) + "\n")
-        self._workers.stdin.flush()
-        return json.loads(self._workers.stdout.readline())["assignment_id"]
-
-
-@pytest.fixture(scope="module")
-def marketplace_workers(marketplace_server) -> Iterator[subprocess.Popen]:
-    """One process for all that Workers do, since starting Django for each act takes a second."""
-    command = [sys.executable, "-m", "django", "worker_act"]
-    workers = subprocess.Popen(
-        command, env=marketplace_server.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    with workers:
-        yield workers
-        workers.stdin.close()
-
-
-def add_requester(server) -> list[str]:
-    """The key id and the secret of a new one."""
-    return server.manage("add_requester", f"Contract {uuid.uuid4()}").split()
-
-
-@pytest.fixture(scope="module")
-def requester(marketplace_server) -> list[str]:
-    return add_requester(marketplace_server)
+        self._manage("advance_clock", str(by.total_seconds()))
+        self._manage("tick")
 
 
 @pytest.fixture(params=["fake", "marketplace"])
 def market(request):
-    """A market on which this requester may have other HITs."""
-    if request.param == "fake":
-        return FakeMarket()
-    fixtures = ("marketplace_server", "requester", "marketplace_workers")
-    return MarketplaceMarket(*map(request.getfixturevalue, fixtures))
-
-
-@pytest.fixture(params=["fake", "marketplace"])
-def fresh_market(request):
-    """A market on which this requester has spent nothing yet."""
     if request.param == "fake":
         return FakeMarket()
     server = request.getfixturevalue("marketplace_server")
-    return MarketplaceMarket(server, add_requester(server), request.getfixturevalue("marketplace_workers"))
+    return MarketplaceMarket(server.url, request.getfixturevalue("manage"))
 
 
 TYPE = {

@@ -1,5 +1,4 @@
 import io
-import json
 from decimal import Decimal
 from typing import Any
 
@@ -111,19 +110,25 @@ def test_a_test_worker_acts_from_the_command_line(market: Market) -> None:
     }
 
 
-def test_a_test_worker_acts_line_by_line(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_is_told_why_not(market: Market) -> None:
     hit = market.create_hit().mturk_id
-    lines = [
-        ["accept", hit, "ATEST1"],
-        ["accept", hit, "ATEST2"],
-        ["submit", hit, "ATEST1", {"colour": "red"}],
-    ]
-    monkeypatch.setattr("sys.stdin", io.StringIO("".join(json.dumps(line) + "\n" for line in lines)))
+    run("worker_act", "accept", hit, "ATEST1")
 
-    answers = [json.loads(line) for line in run("worker_act")]
+    with pytest.raises(CommandError, match="none_left: There are no HITs left here"):
+        run("worker_act", "accept", hit, "ATEST2")
+    with pytest.raises(CommandError, match="does not hold"):
+        run("worker_act", "submit", hit, "ATEST2", '{"colour": "red"}')
+    with pytest.raises(CommandError, match="There is no HIT"):
+        run("worker_act", "accept", "3NONE", "ATEST2")
 
-    assert answers[0] == answers[2] == {"assignment_id": Assignment.objects.get().mturk_id}
-    assert answers[1]["refused"] == "none_left"
+
+@pytest.mark.parametrize("fields", ["red", "[]", '{"colour": 5}'])
+def test_fields_must_be_an_object_of_texts(market: Market, fields: str) -> None:
+    hit = market.create_hit().mturk_id
+    run("worker_act", "accept", hit, "ATEST1")
+
+    with pytest.raises(CommandError, match="FIELDS"):
+        run("worker_act", "submit", hit, "ATEST1", fields)
 
 
 def test_nobody_acts_as_a_real_worker(market: Market) -> None:

@@ -1,5 +1,4 @@
 import json
-import sys
 from typing import Any
 
 from django.conf import settings
@@ -9,8 +8,6 @@ from marketplace import clock, lifecycle
 from marketplace.models import HIT, Assignment, Worker
 from marketplace.models.assignment import AssignmentState
 
-_ACTS = ("accept", "submit", "return")
-
 
 class Command(BaseCommand):
     """Acts as a test Worker from the command line."""
@@ -18,14 +15,13 @@ class Command(BaseCommand):
     help = (
         "Act as a test Worker: worker_act accept|submit|return HIT_ID WORKER_ID [FIELDS], where FIELDS is a "
         "JSON object of field names and values; prints the AssignmentId. A WORKER_ID beginning with ATEST is "
-        "made when it is new. With nothing given, acts are read from standard input, each line a JSON list "
-        "of these arguments, and each is answered by one line of JSON. Needs MARKETPLACE_TEST_WORKERS."
+        "made when it is new. Needs MARKETPLACE_TEST_WORKERS."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("act", nargs="?", choices=_ACTS)
-        parser.add_argument("hit_id", nargs="?", default="")
-        parser.add_argument("worker_id", nargs="?", default="")
+        parser.add_argument("act", choices=["accept", "submit", "return"])
+        parser.add_argument("hit_id")
+        parser.add_argument("worker_id")
         parser.add_argument("fields", nargs="?", default="{}")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -33,12 +29,7 @@ class Command(BaseCommand):
             raise CommandError(
                 "Test Workers are switched off here. Set MARKETPLACE_TEST_WORKERS=1 to use them."
             )
-        if options["act"] is None:
-            for line in sys.stdin:
-                self.stdout.write(_answer(line))
-                self.stdout.flush()
-            return
-        fields = _read_json(options["fields"])
+        fields = _read_fields(options["fields"])
         try:
             assignment = _act(options["act"], options["hit_id"], options["worker_id"], fields)
         except lifecycle.Refused as refusal:
@@ -46,20 +37,7 @@ class Command(BaseCommand):
         self.stdout.write(assignment.mturk_id)
 
 
-def _answer(line: str) -> str:
-    given = _read_json(line)
-    if not isinstance(given, list) or len(given) not in (3, 4) or given[0] not in _ACTS:
-        raise CommandError(
-            f"Each line must be a JSON array [act, HIT_ID, WORKER_ID, FIELDS], not {line.strip()}"
-        )
-    try:
-        assignment = _act(given[0], given[1], given[2], given[3] if len(given) == 4 else {})
-    except lifecycle.Refused as refusal:
-        return json.dumps({"refused": refusal.code, "sentence": str(refusal.sentence)})
-    return json.dumps({"assignment_id": assignment.mturk_id})
-
-
-def _act(act: str, hit_id: str, worker_id: str, fields: object) -> Assignment:
+def _act(act: str, hit_id: str, worker_id: str, fields: list[tuple[str, str]]) -> Assignment:
     hit = HIT.objects.filter(mturk_id=hit_id).first()
     if hit is None:
         raise CommandError(f"There is no HIT {hit_id}.")
@@ -71,7 +49,7 @@ def _act(act: str, hit_id: str, worker_id: str, fields: object) -> Assignment:
         raise CommandError(f"Worker {worker} does not hold HIT {hit}. Accept it first.")
     if act == "return":
         return lifecycle.return_assignment(held.mturk_id)
-    return lifecycle.submit_assignment(held.mturk_id, _field_pairs(fields))
+    return lifecycle.submit_assignment(held.mturk_id, fields)
 
 
 def _test_worker(worker_id: str) -> Worker:
@@ -83,14 +61,11 @@ def _test_worker(worker_id: str) -> Worker:
     return worker
 
 
-def _read_json(text: str) -> object:
+def _read_fields(text: str) -> list[tuple[str, str]]:
     try:
-        return json.loads(text)
-    except ValueError as error:
-        raise CommandError(f"This is not JSON: {text.strip()} ({error})") from error
-
-
-def _field_pairs(fields: object) -> list[tuple[str, str]]:
+        fields = json.loads(text)
+    except ValueError:
+        fields = None
     if not isinstance(fields, dict) or not all(isinstance(value, str) for value in fields.values()):
         raise CommandError('FIELDS must be a JSON object of texts, such as {"sentiment": "positive"}.')
     return list(fields.items())

@@ -1,0 +1,428 @@
+"""Every operation of the marketplace with ordinary boto3 over HTTP: its success, and each error MTurk has for it.
+
+Each raw answer is held against botocore's own description of the service.
+"""
+
+import json
+import re
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from botocore.validate import ParamValidator
+
+from tests.contract.conftest import Commands
+from tests.servers import MarketplaceServer
+
+QUESTION = (
+    '<HTMLQuestion xmlns="http://mechanicalturk.amazonaws.com/AWSMechanicalTurkDataSchemas/2011-11-11/'
+    'HTMLQuestion.xsd"><HTMLContent><![CDATA[<!DOCTYPE html><p>7?</p>]]></HTMLContent>'
+    "<FrameHeight>0</FrameHeight></HTMLQuestion>"
+)
+TYPE = {"Title": "Rate it", "Description": "One number", "Reward": "0.05", "AssignmentDurationInSeconds": 600}
+PAST = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class Market:
+    """A requester of their own and test Workers."""
+
+    mturk: Any
+    manage: Commands
+
+    def hit(self, **members: Any) -> str:
+        given = {"LifetimeInSeconds": 3600, "Question": QUESTION} | TYPE | members
+        return str(self.mturk.create_hit(**given)["HIT"]["HITId"])
+
+    def submit(self, hit_id: str, worker: str = "ATESTOLIVE") -> str:
+        self.manage("worker_act", "accept", hit_id, worker)
+        return self.manage("worker_act", "submit", hit_id, worker, '{"rating": "7"}')
+
+    def assignment(self) -> str:
+        return self.submit(self.hit())
+
+
+def check_raw_answer(operation_model: Any, response_dict: dict[str, Any], **_: Any) -> None:
+    """Raise unless the body is what the description promises, before botocore makes the best of it."""
+    assert response_dict["headers"]["x-amzn-requestid"]
+    assert response_dict["headers"]["content-type"] == "application/x-amz-json-1.1"
+    body = json.loads(response_dict["body"])
+    if response_dict["status_code"] != 200:
+        assert body["__type"]
+        return
+    if operation_model.output_shape is None or not operation_model.output_shape.members:
+        assert body == {}
+        return
+    report = ParamValidator().validate(body, operation_model.output_shape)
+    assert not report.has_errors(), report.generate_report()
+    assert "null" not in response_dict["body"].decode()
+
+
+def client(url: str, key_id: str, secret: str) -> Any:
+    made = boto3.client(
+        "mturk",
+        endpoint_url=url,
+        region_name="us-east-1",
+        aws_access_key_id=key_id,
+        aws_secret_access_key=secret,
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+    made.meta.events.register("before-parse.mturk", check_raw_answer)
+    return made
+
+
+@pytest.fixture(scope="module")
+def market(marketplace_server: MarketplaceServer, manage: Commands) -> Market:
+    keys = manage("add_requester", f"Contract {uuid.uuid4()}").split()
+    return Market(client(marketplace_server.url, *keys), manage)
+
+
+@pytest.fixture(scope="module")
+def stranger(marketplace_server: MarketplaceServer, manage: Commands) -> Any:
+    """Another requester's client."""
+    return client(marketplace_server.url, *manage("add_requester", f"Stranger {uuid.uuid4()}").split())
+
+
+def members_of(answer: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in answer.items() if name != "ResponseMetadata"}
+
+
+# Successes ---------------------------------------------------------------------------------------
+
+
+def test_get_account_balance(market: Market) -> None:
+    answer = members_of(market.mturk.get_account_balance())
+
+    assert re.fullmatch(r"\d+\.\d\d", answer["AvailableBalance"])
+
+
+def test_create_hit_type(market: Market) -> None:
+    first, again = (market.mturk.create_hit_type(**TYPE)["HITTypeId"] for _ in range(2))
+
+    assert first == again
+    assert re.fullmatch("3[A-Z0-9]{29}", first)
+
+
+def test_create_hit_and_create_hit_with_hit_type_and_get_hit_show_the_same(market: Market) -> None:
+    hit = market.mturk.create_hit(
+        **TYPE, LifetimeInSeconds=3600, Question=QUESTION, MaxAssignments=2, RequesterAnnotation="row 1"
+    )["HIT"]
+    of_type = market.mturk.create_hit_with_hit_type(
+        HITTypeId=hit["HITTypeId"],
+        LifetimeInSeconds=3600,
+        Question=QUESTION,
+        MaxAssignments=2,
+        RequesterAnnotation="row 1",
+    )["HIT"]
+
+    assert market.mturk.get_hit(HITId=hit["HITId"])["HIT"] == hit
+    own = {"HITId", "CreationTime", "Expiration"}
+    assert {name: of_type[name] for name in of_type.keys() - own} == {
+        name: hit[name] for name in hit.keys() - own
+    }
+
+
+def test_list_hits_through_the_paginator(market: Market) -> None:
+    made = {market.hit() for _ in range(3)}
+
+    pages = list(market.mturk.get_paginator("list_hits").paginate(MaxResults=2))
+
+    listed = [hit["HITId"] for page in pages for hit in page["HITs"]]
+    assert made <= set(listed)
+    assert len(listed) == len(set(listed))
+    assert pages[-1]["NumResults"] == 0
+    assert all("NextToken" in page for page in pages[:-1])
+
+
+def test_answers_are_listed_read_approved_and_rejected(market: Market) -> None:
+    hit_id = market.hit(MaxAssignments=2)
+    good, bad = market.submit(hit_id), market.submit(hit_id, "ATESTMINA")
+
+    assert members_of(market.mturk.approve_assignment(AssignmentId=good)) == {}
+    assert members_of(market.mturk.reject_assignment(AssignmentId=bad, RequesterFeedback="blank")) == {}
+
+    listed = market.mturk.list_assignments_for_hit(HITId=hit_id)["Assignments"]
+    assert [each["AssignmentStatus"] for each in listed] == ["Approved", "Rejected"]
+    for assignment in listed:
+        shown = market.mturk.get_assignment(AssignmentId=assignment["AssignmentId"])
+        assert shown["Assignment"] == assignment
+        assert shown["HIT"]["HITId"] == hit_id
+    market.mturk.approve_assignment(AssignmentId=bad, OverrideRejection=True)
+    statuses = market.mturk.list_assignments_for_hit(HITId=hit_id, AssignmentStatuses=["Rejected"])
+    assert members_of(statuses) == {"NumResults": 0, "Assignments": []}
+
+
+def test_a_hit_is_extended_expired_and_deleted(market: Market) -> None:
+    hit_id = market.hit()
+    later = datetime.now(UTC).replace(microsecond=0) + timedelta(days=300)
+
+    market.mturk.create_additional_assignments_for_hit(HITId=hit_id, NumberOfAdditionalAssignments=2)
+    market.mturk.update_expiration_for_hit(HITId=hit_id, ExpireAt=later)
+    hit = market.mturk.get_hit(HITId=hit_id)["HIT"]
+    assert (hit["MaxAssignments"], hit["Expiration"]) == (3, later)
+
+    market.mturk.update_expiration_for_hit(HITId=hit_id, ExpireAt=PAST)
+    assert market.mturk.get_hit(HITId=hit_id)["HIT"]["HITStatus"] == "Reviewable"
+    assert members_of(market.mturk.delete_hit(HITId=hit_id)) == {}
+    assert market.mturk.get_hit(HITId=hit_id)["HIT"]["HITStatus"] == "Disposed"
+
+
+# Errors ------------------------------------------------------------------------------------------
+
+
+def decided(market: Market) -> str:
+    assignment_id = market.assignment()
+    market.mturk.approve_assignment(AssignmentId=assignment_id)
+    return assignment_id
+
+
+def held(market: Market) -> str:
+    return market.manage("worker_act", "accept", market.hit(), "ATESTRAVI")
+
+
+def deleted(market: Market) -> str:
+    hit_id = market.hit()
+    market.mturk.update_expiration_for_hit(HITId=hit_id, ExpireAt=PAST)
+    market.mturk.delete_hit(HITId=hit_id)
+    return hit_id
+
+
+def of_submitted(market: Market) -> str:
+    hit_id = market.hit()
+    market.submit(hit_id)
+    return hit_id
+
+
+NO_HIT, NO_ASSIGNMENT = {"HITId": "3NONE"}, {"AssignmentId": "3NONE"}
+FEEDBACK = {"RequesterFeedback": "no"}
+CONTENT = {"LifetimeInSeconds": 60, "Question": QUESTION}
+CREATE = TYPE | CONTENT
+UNKNOWN_TYPE = {"QualificationRequirements": [{"QualificationTypeId": "3NONE", "Comparator": "Exists"}]}
+NO_MONEY = (
+    "This Requester has insufficient funds in their account to complete this transaction. Please visit "
+)
+ONLY_SUBMITTED = "This operation can be called with a status of: Submitted"
+IN_STATE = "This HIT is currently in the state '"
+NOT_VALID = 'The value "'
+
+
+@pytest.mark.parametrize(
+    ("operation", "members", "kind", "code", "message"),
+    [
+        ("create_hit_type", TYPE | {"Reward": "1.005"}, "ParameterValidationError", "", NOT_VALID),
+        ("create_hit_type", TYPE | UNKNOWN_TYPE, "RequestError", "QualificationTypeDoesNotExist", ""),
+        # creating
+        ("create_hit", CREATE | {"Title": "x" * 129}, "ParameterValidationError", "", NOT_VALID),
+        (
+            "create_hit",
+            CREATE | {"Question": "<p/>"},
+            "ParameterValidationError",
+            "",
+            "The Question's outer element",
+        ),
+        ("create_hit", CREATE | {"Reward": "9999"}, "RequestError", "InsufficientFunds", NO_MONEY),
+        ("create_hit", CREATE | UNKNOWN_TYPE, "RequestError", "QualificationTypeDoesNotExist", ""),
+        (
+            "create_hit",
+            {**TYPE, "LifetimeInSeconds": 60, "HITLayoutId": "3NONE"},
+            "RequestError",
+            "HITLayoutDoesNotExist",
+            "",
+        ),
+        (
+            "create_hit_with_hit_type",
+            CONTENT | {"HITTypeId": "3NONE"},
+            "RequestError",
+            "HITTypeDoesNotExist",
+            "",
+        ),
+        # what does not exist
+        ("get_hit", NO_HIT, "RequestError", "HITDoesNotExist", "Hit 3NONE does not exist."),
+        ("delete_hit", NO_HIT, "RequestError", "HITDoesNotExist", "Hit 3NONE does not exist."),
+        ("list_assignments_for_hit", NO_HIT, "RequestError", "HITDoesNotExist", "Hit 3NONE does not exist."),
+        (
+            "update_expiration_for_hit",
+            NO_HIT | {"ExpireAt": PAST},
+            "RequestError",
+            "HITDoesNotExist",
+            "Hit 3NONE",
+        ),
+        (
+            "create_additional_assignments_for_hit",
+            NO_HIT | {"NumberOfAdditionalAssignments": 1},
+            "RequestError",
+            "HITDoesNotExist",
+            "Hit 3NONE",
+        ),
+        (
+            "get_assignment",
+            NO_ASSIGNMENT,
+            "RequestError",
+            "AssignmentDoesNotExist",
+            "Assignment 3NONE does not exist.",
+        ),
+        ("approve_assignment", NO_ASSIGNMENT, "RequestError", "AssignmentDoesNotExist", "Assignment 3NONE"),
+        (
+            "reject_assignment",
+            NO_ASSIGNMENT | FEEDBACK,
+            "RequestError",
+            "AssignmentDoesNotExist",
+            "Assignment 3NONE",
+        ),
+        # what botocore leaves to the server
+        (
+            "get_hit",
+            {"HITId": "lower"},
+            "ParameterValidationError",
+            "",
+            'The value "lower" is not valid for the',
+        ),
+        (
+            "list_hits",
+            {"MaxResults": 101},
+            "ParameterValidationError",
+            "",
+            'The value "101" is not valid for the',
+        ),
+        ("list_hits", {"NextToken": "p1:made-up"}, "ParameterValidationError", "", 'The value "p1:made-up"'),
+        (
+            "list_assignments_for_hit",
+            NO_HIT | {"AssignmentStatuses": ["Nope"]},
+            "ParameterValidationError",
+            "",
+            'The value "Nope"',
+        ),
+        # what is still to come
+        ("list_worker_blocks", {}, "UnknownOperationException", "", "This marketplace does not answer"),
+    ],
+)
+def test_an_error_that_needs_no_history(
+    market: Market, operation: str, members: dict[str, Any], kind: str, code: str, message: str
+) -> None:
+    check_refused(market.mturk, operation, members, kind, code, message)
+
+
+@pytest.mark.parametrize(
+    ("operation", "make", "member", "more", "code", "message"),
+    [
+        (
+            "delete_hit",
+            Market.hit,
+            "HITId",
+            {},
+            "InvalidHITState",
+            f"{IN_STATE}Assignable'.  This operation can be",
+        ),
+        ("delete_hit", of_submitted, "HITId", {}, "InvalidHITState", f"{IN_STATE}Reviewable'.  "),
+        ("delete_hit", deleted, "HITId", {}, "InvalidHITState", f"{IN_STATE}Disposed'.  "),
+        ("list_assignments_for_hit", deleted, "HITId", {}, "HITDoesNotExist", "Hit "),
+        ("update_expiration_for_hit", deleted, "HITId", {"ExpireAt": PAST}, "InvalidHITState", IN_STATE),
+        (
+            "create_additional_assignments_for_hit",
+            deleted,
+            "HITId",
+            {"NumberOfAdditionalAssignments": 1},
+            "InvalidHITState",
+            IN_STATE,
+        ),
+        (
+            "create_additional_assignments_for_hit",
+            Market.hit,
+            "HITId",
+            {"NumberOfAdditionalAssignments": 9},
+            "InvalidMaximumAssignmentsIncrease",
+            "",
+        ),
+        (
+            "create_additional_assignments_for_hit",
+            lambda market: market.hit(MaxAssignments=10),
+            "HITId",
+            {"NumberOfAdditionalAssignments": 1_000_000},
+            "InsufficientFunds",
+            NO_MONEY,
+        ),
+        ("approve_assignment", decided, "AssignmentId", {}, "InvalidAssignmentState", ONLY_SUBMITTED),
+        ("reject_assignment", decided, "AssignmentId", FEEDBACK, "InvalidAssignmentState", ONLY_SUBMITTED),
+        ("approve_assignment", held, "AssignmentId", {}, "InvalidAssignmentState", ONLY_SUBMITTED),
+        (
+            "get_assignment",
+            held,
+            "AssignmentId",
+            {},
+            "InvalidAssignmentState",
+            "This operation can be called with a status of: Reviewable,Approved,Rejected",
+        ),
+    ],
+)
+def test_an_error_of_state(
+    market: Market, operation: str, make: Any, member: str, more: dict[str, Any], code: str, message: str
+) -> None:
+    check_refused(market.mturk, operation, {member: make(market)} | more, "RequestError", code, message)
+
+
+@pytest.mark.parametrize(
+    ("operation", "make", "member", "more", "code"),
+    [
+        ("get_hit", Market.hit, "HITId", {}, "HITDoesNotExist"),
+        ("delete_hit", Market.hit, "HITId", {}, "HITDoesNotExist"),
+        ("get_assignment", Market.assignment, "AssignmentId", {}, "AssignmentDoesNotExist"),
+        ("approve_assignment", Market.assignment, "AssignmentId", {}, "AssignmentDoesNotExist"),
+    ],
+)
+def test_what_is_another_requesters_does_not_exist(
+    market: Market, stranger: Any, operation: str, make: Any, member: str, more: dict[str, Any], code: str
+) -> None:
+    check_refused(stranger, operation, {member: make(market)} | more, "RequestError", code, "")
+
+
+def test_a_repeated_token_is_an_error_with_what_it_did(market: Market) -> None:
+    token = {"UniqueRequestToken": str(uuid.uuid4())}
+    hit_id = market.hit(**token)
+    more = {"HITId": hit_id, "NumberOfAdditionalAssignments": 1} | token
+    market.mturk.create_additional_assignments_for_hit(**more)
+
+    exists = f'The HIT with ID "{hit_id}" already exists.'
+    check_refused(market.mturk, "create_hit", CREATE | token, "RequestError", "HitAlreadyExists", exists)
+    check_refused(
+        market.mturk,
+        "create_additional_assignments_for_hit",
+        more,
+        "RequestError",
+        "DuplicateRequest",
+        f'The idempotency token "{token["UniqueRequestToken"]}" has already been processed.',
+    )
+
+
+@pytest.mark.parametrize(
+    ("keys", "kind"),
+    [
+        (("AKIANOBODY", "secret"), "UnrecognizedClientException"),
+        ((None, "wrong"), "InvalidSignatureException"),
+    ],
+)
+def test_strange_keys_get_the_errors_of_aws(
+    marketplace_server: MarketplaceServer, keys: tuple[str | None, str], kind: str
+) -> None:
+    wrong = client(marketplace_server.url, keys[0] or marketplace_server.access_key, keys[1])
+
+    check_refused(wrong, "get_account_balance", {}, kind, "", "")
+
+
+def check_refused(
+    mturk: Any, operation: str, members: dict[str, Any], kind: str, code: str, message: str
+) -> None:
+    with pytest.raises(ClientError) as caught:
+        getattr(mturk, operation)(**members)
+    answer = caught.value.response
+    assert (answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]) == (kind, 400)
+    assert answer.get("TurkErrorCode", "") == (f"AWS.MechanicalTurk.{code}" if code else "")
+    assert answer["Error"]["Message"].startswith(message)
+    if kind in ("RequestError", "ParameterValidationError"):
+        assert re.search(r" \(\d{13}\)$", answer["Error"]["Message"])
+    if kind == "RequestError":
+        assert isinstance(caught.value, mturk.exceptions.RequestError)
