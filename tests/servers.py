@@ -281,8 +281,10 @@ def free_ports(count: int) -> list[int]:
 class start_up:
     """`mturkhub up` in a process of its own, stopped with Ctrl-C's signal at the end."""
 
-    def __init__(self, env: dict[str, str], folder: Path, output: Path) -> None:
-        command = launch([sys.executable, "-m", "mturkhub.command.main", "up"])
+    def __init__(
+        self, env: dict[str, str], folder: Path, output: Path, *, command: list[str] | None = None
+    ) -> None:
+        command = command or launch([sys.executable, "-m", "mturkhub.command.main", "up"])
         with output.open("wb") as file:
             self.process = subprocess.Popen(
                 command, env=env, cwd=folder, stdout=file, stderr=file, stdin=subprocess.DEVNULL

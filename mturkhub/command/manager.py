@@ -115,13 +115,17 @@ class Manager:
 
     def run_until_asked_to_stop(self) -> None:
         """Keep everything running until a signal comes."""
+        self.keep_up(until=lambda: self.stop_requests > 0)
+
+    def keep_up(self, *, until: Callable[[], object]) -> None:
+        """Start again what dies, until it is so."""
         looks = 0
-        while not self.stop_requests:
+        while not until():
             for run in self.runs:
                 self._look_after(run)
             looks += 1
             if looks % 600 == 0:
-                self._shorten_logs()
+                self.shorten_logs()
             time.sleep(LOOK_EVERY)
 
     def together(self, commands: Mapping[str, tuple[Sequence[str], Mapping[str, str]]]) -> dict[str, str]:
@@ -262,7 +266,7 @@ class Manager:
         path = self._log(name)
         return path.stat().st_size if path.exists() else 0
 
-    def _shorten_logs(self) -> None:
+    def shorten_logs(self) -> None:
         """Keep one older piece of each log. Services append, so theirs may be emptied under them."""
         for run in self.runs:
             path = self._log(run.service.name)

@@ -29,6 +29,9 @@ def up(settings: Settings) -> None:
         manager.start(
             sites.marketplace(marketplace_listener, marketplace(everything)),
             sites.web(web_listener, dashboard(everything)),
+        )
+        # Only now, so that they do not slow down what somebody is waiting for.
+        manager.start(
             sites.worker(dashboard(everything)),
             sites.beat(settings.home.beat_schedule, dashboard(everything)),
         )
