@@ -7,8 +7,10 @@ import pytest
 from django.test import Client
 
 from mturkhub.accounts.actors import Actor
+from mturkhub.accounts.credentials import Keys, encrypt
 from mturkhub.accounts.models import Connection, Membership, Team, User
 from tests.factories import ConnectionFactory, MembershipFactory, TeamFactory
+from tests.servers import MarketplaceServer
 
 
 @dataclass
@@ -51,6 +53,15 @@ def team(db: None) -> Team:
 def connection(team: Team) -> Connection:
     """The team's `local` Connection, with keys of nobody; `marketplace_connection` has real ones."""
     return ConnectionFactory(account__team=team, name="Local")
+
+
+@pytest.fixture
+def marketplace_connection(team: Team, marketplace_server: MarketplaceServer) -> Connection:
+    """The team's `local` Connection to the marketplace that really runs, as its first requester."""
+    keys = Keys(marketplace_server.access_key, marketplace_server.secret_key)
+    return ConnectionFactory(
+        account__team=team, name="Marketplace", endpoint=marketplace_server.url, credentials=encrypt(keys)
+    )
 
 
 @pytest.fixture
