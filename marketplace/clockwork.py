@@ -1,4 +1,4 @@
-"""The pass that does what time does while nobody asks: one small thread in each marketplace process."""
+"""The passes that do what time does while nobody asks: one small thread in each marketplace process."""
 
 import logging
 import threading
@@ -6,12 +6,12 @@ import time
 
 from django.db import close_old_connections, connection
 
-from marketplace import lifecycle
+from marketplace import clock, lifecycle, tokens
 
 logger = logging.getLogger(__name__)
 
-_SECONDS_BETWEEN = 1.0
-_SECONDS_BETWEEN_DISPOSALS = 600.0
+_SECONDS_BETWEEN_PASSES = 1
+_PASSES_BETWEEN_TIDYING = 600
 
 
 def start() -> None:
@@ -19,17 +19,22 @@ def start() -> None:
     threading.Thread(target=_run, name="clockwork", daemon=True).start()
 
 
+def tidy() -> int:
+    """Dispose of forgotten HITs and delete forgotten tokens; says how many."""
+    return lifecycle.dispose_forgotten() + tokens.forget_tokens(clock.now())
+
+
 def _run() -> None:
-    dispose_at = 0.0
+    passes = 0
     while True:
         try:
             lifecycle.apply_due()
-            if time.monotonic() >= dispose_at:
-                lifecycle.dispose_forgotten()
-                dispose_at = time.monotonic() + _SECONDS_BETWEEN_DISPOSALS
+            if passes % _PASSES_BETWEEN_TIDYING == 0:
+                tidy()
         except Exception:
             # A database that is away comes back; a thread that died would not.
             logger.exception("What time does could not be written down; trying again.")
             connection.close()
         close_old_connections()
-        time.sleep(_SECONDS_BETWEEN)
+        passes += 1
+        time.sleep(_SECONDS_BETWEEN_PASSES)

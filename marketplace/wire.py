@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
-from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from marketplace import lifecycle, shapes, signing
@@ -52,7 +51,8 @@ def answer(request: HttpRequest) -> HttpResponse:
         body, status = error.body(), error.http_status
     except InsufficientFunds:
         body, status = insufficient_funds().body(), 400
-    except (DatabaseError, AssertionError, KeyError):
+    except Exception:
+        # Whatever went wrong here, the caller's SDK can only read MTurk's JSON.
         logger.exception("Request %s failed", request_id)
         fault = service_fault()
         body, status = fault.body(), fault.http_status

@@ -30,7 +30,7 @@ TAKEN = [AssignmentState.ACCEPTED, *ASSIGNMENT_STATUS]
 class Assignment(models.Model):
     """One Worker's go at a HIT, with a fresh id each time they accept."""
 
-    mturk_id = models.CharField(max_length=64, unique=True, default=new_entity_id)
+    mturk_id = models.CharField(max_length=64, default=new_entity_id)
     hit = models.ForeignKey(HIT, models.PROTECT, related_name="assignments")
     worker = models.ForeignKey(Worker, models.PROTECT, related_name="assignments", db_index=False)
     state = models.CharField(max_length=10, choices=AssignmentState.choices, default=AssignmentState.ACCEPTED)
@@ -50,6 +50,7 @@ class Assignment(models.Model):
 
     class Meta:
         constraints = [
+            models.UniqueConstraint(fields=["mturk_id"], name="assignment_mturk_id"),
             models.UniqueConstraint(
                 fields=["hit", "worker"], condition=Q(state__in=TAKEN), name="worker_does_a_hit_once"
             ),

@@ -21,8 +21,8 @@ ASSIGNABLE, UNASSIGNABLE, REVIEWABLE, REVIEWING, DISPOSED = (
 class HITType(models.Model):
     """Properties that HITs share; equal properties are one HITType, and one line on the worker site."""
 
-    mturk_id = models.CharField(max_length=64, unique=True, default=new_entity_id)
-    group_mturk_id = models.CharField(max_length=64, unique=True, default=new_entity_id)
+    mturk_id = models.CharField(max_length=64, default=new_entity_id)
+    group_mturk_id = models.CharField(max_length=64, default=new_entity_id)
     requester = models.ForeignKey(Requester, models.PROTECT, related_name="hit_types")
     # SHA-256 over everything below; see operations.hits.
     digest = models.CharField(max_length=64)
@@ -38,6 +38,8 @@ class HITType(models.Model):
 
     class Meta:
         constraints = [
+            models.UniqueConstraint(fields=["mturk_id"], name="hit_type_mturk_id"),
+            models.UniqueConstraint(fields=["group_mturk_id"], name="hit_type_group_mturk_id"),
             models.UniqueConstraint(fields=["requester", "digest"], name="equal_properties_are_one_hit_type"),
             models.CheckConstraint(condition=Q(reward__gte=0), name="reward_is_not_negative"),
         ]
@@ -64,7 +66,7 @@ class HITQuerySet(models.QuerySet["HIT"]):
 class HIT(models.Model):
     """One unit of work. HITStatus is derived; the counters change together with the Assignments."""
 
-    mturk_id = models.CharField(max_length=64, unique=True, default=new_entity_id)
+    mturk_id = models.CharField(max_length=64, default=new_entity_id)
     requester = models.ForeignKey(Requester, models.PROTECT, related_name="hits", db_index=False)
     hit_type = models.ForeignKey(HITType, models.PROTECT, related_name="hits", db_index=False)
     question = models.TextField()
@@ -92,6 +94,8 @@ class HIT(models.Model):
 
     class Meta:
         constraints = [
+            # `unique=True` would add a second index, for LIKE.
+            models.UniqueConstraint(fields=["mturk_id"], name="hit_mturk_id"),
             models.CheckConstraint(
                 condition=Q(pending_count__gte=0, submitted_count__gte=0, completed_count__gte=0),
                 name="hit_counters_are_not_negative",

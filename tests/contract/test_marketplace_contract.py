@@ -6,18 +6,20 @@ Each raw answer is held against botocore's own description of the service.
 import json
 import re
 import uuid
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
+import psycopg2
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
 
 from tests.contract.conftest import Commands
-from tests.servers import MarketplaceServer
+from tests.servers import MarketplaceServer, wait
 
 QUESTION = (
     '<HTMLQuestion xmlns="http://mechanicalturk.amazonaws.com/AWSMechanicalTurkDataSchemas/2011-11-11/'
@@ -170,6 +172,21 @@ def test_a_hit_is_extended_expired_and_deleted(market: Market) -> None:
     assert market.mturk.get_hit(HITId=hit_id)["HIT"]["HITStatus"] == "Reviewable"
     assert members_of(market.mturk.delete_hit(HITId=hit_id)) == {}
     assert market.mturk.get_hit(HITId=hit_id)["HIT"]["HITStatus"] == "Disposed"
+
+
+def test_time_acts_without_anybody_asking(market: Market, marketplace_server: MarketplaceServer) -> None:
+    assignment_id = market.submit(market.hit(AutoApprovalDelayInSeconds=0))
+
+    # Straight from the table: a call would make time act by itself.
+    with closing(psycopg2.connect(marketplace_server.database_url)) as database, database.cursor() as cursor:
+        database.autocommit = True
+
+        def is_approved() -> bool:
+            query = "select state = 'approved' from marketplace_assignment where mturk_id = %s"
+            cursor.execute(query, [assignment_id])
+            return bool(cursor.fetchone()[0])
+
+        wait(is_approved)
 
 
 # Errors ------------------------------------------------------------------------------------------

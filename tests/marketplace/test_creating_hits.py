@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from marketplace.models import HIT, HITType
+from marketplace import clock
+from marketplace.models import HIT, HITType, RequestToken
+from marketplace.tokens import forget_tokens
 from tests.marketplace.conftest import QUESTION, TYPE, Market
 from tests.marketplace.refusals import refused
 
@@ -170,6 +172,16 @@ def test_a_token_acts_again_after_24_hours(market: Market) -> None:
     with refused() as refusal:
         make(market, UniqueRequestToken="row-1")
     assert second in refusal.message
+
+
+def test_tokens_that_may_act_again_are_forgotten(market: Market) -> None:
+    make(market, UniqueRequestToken="old")
+    market.wait(hours=23)
+    make(market, UniqueRequestToken="new")
+    market.wait(hours=2)
+
+    assert forget_tokens(clock.now()) == 1
+    assert RequestToken.objects.get().token == "new"
 
 
 def test_a_refused_call_does_not_use_up_its_token(market: Market) -> None:
