@@ -82,7 +82,7 @@ def connection(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def create_connection(request: TeamRequest) -> HttpResponse:
     check_can(request.actor, Permission.CONNECTION_MANAGE, request.actor.team_ids[0] if request.team else 0)
-    form = ConnectionForm(request.POST or None)
+    form = ConnectionForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         account = RequesterAccount.objects.for_actor(request.actor).order_by("pk").first()
         if account is None:
@@ -108,7 +108,7 @@ def test_connection(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
 def replace_keys(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     row = _connection(request, public_id)
     check_can(request.actor, Permission.CONNECTION_MANAGE, row.account.team_id)
-    form = KeysForm(request.POST or None)
+    form = KeysForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             row = actions.replace_keys(row, by=request.actor, **form.cleaned_data)

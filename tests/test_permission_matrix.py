@@ -1,0 +1,81 @@
+"""Every page, asked for by each of the cast: the tables in tests/permissions say what must come back."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from mturkhub.accounts.models import Connection, User
+from projects.models import Assignment, Batch, Project
+from tests.factories import AssignmentFactory, BatchFactory, ProjectFactory, UserFactory
+from tests.permissions import ROLES, Row, accounts, deciding, making
+
+TABLE: dict[str, Row] = accounts.ROWS | making.ROWS | deciding.ROWS
+
+
+@dataclass
+class World:
+    """What the addresses name: everything is of Olive's team, and the newcomer of none."""
+
+    connection: Connection
+    project: Project
+    batch: Batch
+    draft: Batch
+    assignment: Assignment
+    newcomer: User
+
+
+@pytest.fixture
+def world(team, connection, olive) -> World:
+    # Nobody listens there: a page that asks MTurk gets its answer at once.
+    connection.endpoint = "http://127.0.0.1:9"
+    connection.save()
+    project = ProjectFactory(team=team, created_by=olive.user)
+    batch = BatchFactory(project=project, connection=connection, published=True, rows=2)
+    return World(
+        connection=connection,
+        project=project,
+        batch=batch,
+        draft=BatchFactory(project=project, connection=connection, template=batch.template, rows=2),
+        assignment=AssignmentFactory(hit=batch.hits.first()),
+        newcomer=UserFactory(),
+    )
+
+
+def names(patterns: list[URLPattern | URLResolver], namespace: str = "") -> Iterator[str]:
+    """The name of every address, with its namespace; one without a name stands with its pattern."""
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            inner = f"{namespace}{pattern.namespace}:" if pattern.namespace else namespace
+            yield from names(pattern.url_patterns, inner)
+        else:
+            yield f"{namespace}{pattern.name or pattern.pattern}"
+
+
+def test_every_page_stands_in_the_table():
+    assert set(names(get_resolver().url_patterns)) - set(TABLE) == set()
+
+
+def test_every_row_of_the_table_is_a_page():
+    assert set(TABLE) - set(names(get_resolver().url_patterns)) == set()
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+@pytest.mark.parametrize("name", TABLE)
+def test_each_of_the_cast_gets_what_the_table_says(request, world, name, method):
+    row = TABLE[name]
+    people = {role: request.getfixturevalue(role) for role in ROLES if role != "nobody"}
+
+    answered = {}
+    for role in ROLES:
+        # What one of them changes is undone before the next one asks.
+        with transaction.atomic():
+            address = reverse(name, kwargs=row.arguments(world))
+            client = people[role].client if role in people else Client()
+            answered[role] = getattr(client, method)(address, row.data).status_code
+            transaction.set_rollback(True)
+
+    assert answered == row.statuses(method)
