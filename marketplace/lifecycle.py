@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from django.db import connection, transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import F, OuterRef, Q, Subquery
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -145,7 +145,8 @@ def _lock_free(hits: HITQuerySet, *, skip_locked: bool) -> HIT | None:
 
 def _lock_next(group: HITQuerySet, worker: Worker) -> HIT | None:
     taken = Assignment.objects.filter(hit=OuterRef("pk"), worker=worker, state__in=TAKEN)
-    fresh = group.filter(~Exists(taken))
+    # Looked up HIT by HIT: as `not exists` Postgres joins, and a Worker with thousands of HITs would wait for it.
+    fresh = group.alias(mine=Subquery(taken.values("pk")[:1])).filter(mine=None)
     # HITs others are accepting right now are passed over, and waited for only when they are all there is.
     return _lock_free(fresh, skip_locked=True) or _lock_free(fresh, skip_locked=False)
 
