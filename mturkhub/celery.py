@@ -27,6 +27,15 @@ app.conf.update(
     task_acks_late=True,
     worker_prefetch_multiplier=1,
     task_default_queue="default",
+    # Named for what they wait on. What only looks at rows and rings is `default`'s.
+    task_routes={
+        "projects.tasks.publish_batch": {"queue": "mturk"},
+        "projects.tasks.send_due_decisions": {"queue": "mturk"},
+        "projects.tasks.collect_connection": {"queue": "mturk"},
+        "projects.tasks.settle_unknown": {"queue": "mturk"},
+        "projects.tasks.refresh_balances": {"queue": "mturk"},
+        "projects.tasks.run_job": {"queue": "files"},
+    },
     task_serializer="json",
     accept_content=["json"],
     timezone="UTC",

@@ -71,6 +71,7 @@ INSTALLED_APPS = [
     "csp",
     "allauth",
     "allauth.account",
+    "mturkhub.apps.SiteConfig",
     "mturkhub.common",
     "mturkhub.accounts",
     "mturkhub.intentions",

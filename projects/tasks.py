@@ -24,7 +24,7 @@ from projects.sending import send_decisions
 log = logging.getLogger(__name__)
 
 
-@shared_task(queue="mturk")
+@shared_task
 def publish_batch(batch_id: int) -> None:
     """Create a chunk of one batch's HITs, and ring for the next."""
     batch = Batch.objects.select_related("connection", "template").get(pk=batch_id)
@@ -32,7 +32,7 @@ def publish_batch(batch_id: int) -> None:
         ring(publish_batch, batch_id)
 
 
-@shared_task(queue="default")
+@shared_task
 def publish_due_batches() -> None:
     """Ring for every batch that has HITs to create."""
     paused = Connection.objects.filter(creation_paused_at__isnull=False)
@@ -40,7 +40,7 @@ def publish_due_batches() -> None:
         ring(publish_batch, batch_id)
 
 
-@shared_task(queue="mturk")
+@shared_task
 def send_due_decisions(connection_id: int) -> None:
     """Send a chunk of one Connection's decisions, and ring for the next."""
     connection = Connection.objects.get(pk=connection_id)
@@ -48,7 +48,7 @@ def send_due_decisions(connection_id: int) -> None:
         ring(send_due_decisions, connection_id)
 
 
-@shared_task(queue="default")
+@shared_task
 def send_all_due_decisions() -> None:
     """Ring for every Connection that has decisions whose grace time is over."""
     due = Decision.objects.filter(state=IntentionState.QUEUED, due_at__lte=clock.now())
@@ -56,14 +56,14 @@ def send_all_due_decisions() -> None:
         ring(send_due_decisions, connection_id)
 
 
-@shared_task(queue="mturk")
+@shared_task
 def collect_connection(connection_id: int) -> None:
     """One sweep of a Connection."""
     connection = Connection.objects.get(pk=connection_id)
     sweep(connection, gateway=gateway_for(connection))
 
 
-@shared_task(queue="default")
+@shared_task
 def collect_due_connections() -> None:
     """Ring for every Connection that has HITs and whose next sweep is due or wished for."""
     used = Connection.objects.filter(
@@ -76,7 +76,7 @@ def collect_due_connections() -> None:
             ring(collect_connection, connection.pk)
 
 
-@shared_task(queue="mturk")
+@shared_task
 def settle_unknown() -> None:
     """Free what dead senders held, and look up what nobody knows the outcome of."""
     if unknown := clear_all_stale():
@@ -86,7 +86,7 @@ def settle_unknown() -> None:
         settle_connection(connection, gateway_for(connection))
 
 
-@shared_task(queue="mturk")
+@shared_task
 def refresh_balances() -> None:
     """Ask each Connection in use for its balance; one that does not answer keeps the last known one."""
     for connection in Connection.objects.filter(tested_at__isnull=False):
@@ -96,14 +96,14 @@ def refresh_balances() -> None:
             log.warning("No balance of Connection %s: %s", connection.pk, error.sentence)
 
 
-@shared_task(queue="files")
+@shared_task
 def run_job(job_id: int) -> None:
     """Decide a chunk of one bulk job's items, and ring for the next."""
     if run_chunk(Job.objects.get(pk=job_id)):
         ring(run_job, job_id)
 
 
-@shared_task(queue="default")
+@shared_task
 def run_due_jobs() -> None:
     """Ring for every unfinished bulk job."""
     for job_id in Job.objects.filter(state=JobState.RUNNING).values_list("pk", flat=True):

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any, Generic, TypeVar
 
 import kombu.exceptions
@@ -34,7 +33,7 @@ GROUP = 32
 
 def ring(task: Any, *keys: Any, at: datetime | None = None) -> None:
     """Have the task run after commit, or at the given time. A bell that fails is logged: beat rings."""
-    transaction.on_commit(partial(_ring_now, task, keys, at), robust=True)
+    transaction.on_commit(lambda: _ring_now(task, keys, at), robust=True)
 
 
 def _ring_now(task: Any, keys: Sequence[Any], at: datetime | None) -> None:
