@@ -1,7 +1,7 @@
 """What is free to spend on a Connection, and whether creating may go on after it had run out."""
 
+from mturkhub.accounts import balances
 from mturkhub.accounts.models import Connection
-from mturkhub.common import clock
 from mturkhub.gateway.client import MTurkGateway
 from mturkhub.intentions.models import IntentionState
 from projects.costs import batch_cost
@@ -10,11 +10,8 @@ from projects.models import HIT
 
 def refresh_balance(connection: Connection, *, gateway: MTurkGateway) -> None:
     """Store the balance as MTurk says it now, and lift a pause that it covers again; raises MTurkError."""
-    balance = gateway.get_account_balance()
-    Connection.objects.filter(pk=connection.pk).update(
-        balance=balance.available, balance_at=clock.now(), problem=""
-    )
-    connection.refresh_from_db(fields=["balance", "balance_at", "problem", "creation_paused_at"])
+    balances.refresh_balance(connection, gateway=gateway)
+    connection.refresh_from_db(fields=["creation_paused_at"])
     if connection.creation_paused_at and _covers_next_hit(connection):
         Connection.objects.filter(pk=connection.pk).update(creation_paused_at=None, creation_paused_reason="")
 

@@ -103,3 +103,10 @@ class HIT(Intention):
 
     def __str__(self) -> str:
         return self.mturk_id or f"HIT of {self.row_id}"
+
+    @classmethod
+    def newest_known(cls, connection: Connection) -> str:
+        """MTurk's id of the newest HIT of a Connection that was not deleted; empty when there is none."""
+        known = cls.objects.filter(connection=connection, mturk_id__isnull=False)
+        known = known.exclude(hit_status=HITStatus.DISPOSED)
+        return known.order_by("-pk").values_list("mturk_id", flat=True).first() or ""

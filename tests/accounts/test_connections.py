@@ -10,7 +10,7 @@ from mturkhub.accounts.credentials import Keys, decrypt
 from mturkhub.accounts.models import Connection, Event
 from mturkhub.common.errors import ActionRefused
 from mturkhub.gateway.errors import MTurkError
-from tests.factories import RequesterAccountFactory
+from tests.factories import BatchFactory, HITFactory, RequesterAccountFactory
 from tests.fakes.mturk import FakeMTurk, refusal, unreachable
 
 SANDBOX = "https://mturk-requester-sandbox.us-east-1.amazonaws.com"
@@ -311,3 +311,13 @@ def test_a_viewer_who_tests_is_refused_in_words(vera, connection):
 
     assert page.status_code == 403
     assert "Viewers may not change keys and connections." in page.content.decode()
+
+
+def test_the_hit_that_new_keys_must_see_is_the_newest_published_one(olive, connection):
+    batch = BatchFactory(project__team=olive.team, connection=connection, published=True, rows=2)
+    HITFactory(row=batch.rows.first(), round=1)
+
+    with pytest.raises(ActionRefused) as refused:
+        replace(connection, olive, FakeMTurk())
+
+    assert batch.hits.published().latest("pk").mturk_id in refused.value.sentence
