@@ -1,6 +1,7 @@
 """Settings of the marketplace, all from the environment; it shares none with the dashboard."""
 
 import os
+import re
 from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -42,7 +43,12 @@ CSRF_TRUSTED_ORIGINS = [_origin(MARKETPLACE_URL)] if _SECURE else []
 
 # The market --------------------------------------------------------------------------------------
 
-OPENING_BALANCE = Decimal(os.environ.get("MARKETPLACE_OPENING_BALANCE") or "10000.00")
+_opening_balance = os.environ.get("MARKETPLACE_OPENING_BALANCE") or "10000.00"
+if not re.fullmatch(r"\d{1,9}(\.\d{1,2})?", _opening_balance):
+    raise SystemExit(
+        f"MARKETPLACE_OPENING_BALANCE is “{_opening_balance}”; write dollars with two decimals, such as 10000.00."
+    )
+OPENING_BALANCE = Decimal(_opening_balance)
 FEE_SCHEDULE = os.environ.get("MARKETPLACE_FEE_SCHEDULE") or "mturk"
 if FEE_SCHEDULE not in {"mturk", "none"}:
     raise SystemExit(f"MARKETPLACE_FEE_SCHEDULE is “{FEE_SCHEDULE}”; it can be “mturk” or “none”.")
