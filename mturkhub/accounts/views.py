@@ -1,6 +1,7 @@
 """Pages of people, teams and ways to a market."""
 
 import uuid
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
@@ -67,26 +68,21 @@ def connection(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     events = Event.objects.for_actor(request.actor).filter(
         target_type=Connection._meta.label_lower, target_id=row.pk
     )
-    return render(
-        request,
-        "accounts/connection.html",
-        {
-            "connection": row,
-            "events": events.select_related("by").order_by("-pk")[:20],
-            **_may_manage(request),
-        },
-    )
+    newest = events.select_related("by").order_by("-pk")[:20]
+    happened = [{"event": event, "sentence": _sentence(event)} for event in newest]
+    context = {"connection": row, "happened": happened, **_may_manage(request)}
+    return render(request, "accounts/connection.html", context)
 
 
 @sensitive_post_parameters("secret_access_key")
 @require_http_methods(["GET", "POST"])
 def create_connection(request: TeamRequest) -> HttpResponse:
-    check_can(request.actor, Permission.CONNECTION_MANAGE, request.actor.team_ids[0] if request.team else 0)
+    check_can(request.actor, Permission.CONNECTION_MANAGE, _team_id(request))
     form = ConnectionForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         account = RequesterAccount.objects.for_actor(request.actor).order_by("pk").first()
         if account is None:
-            account = RequesterAccount.objects.create(team_id=request.actor.team_ids[0], name="Main account")
+            account = RequesterAccount.objects.create(team_id=_team_id(request), name="Main account")
         try:
             made = actions.create_connection(account, by=request.actor, **form.cleaned_data)
         except ActionRefused as refused:
@@ -138,8 +134,27 @@ def _connection(request: TeamRequest, public_id: uuid.UUID) -> Connection:
 
 def _may_manage(request: TeamRequest) -> dict[str, Any]:
     """Whether the buttons act, and else the sentence they show."""
-    team_id = request.team.pk if request.team else 0
     return {
-        "may_manage": can(request.actor, Permission.CONNECTION_MANAGE, team_id),
-        "why_not": refusal(request.actor, Permission.CONNECTION_MANAGE, team_id),
+        "may_manage": can(request.actor, Permission.CONNECTION_MANAGE, _team_id(request)),
+        "why_not": refusal(request.actor, Permission.CONNECTION_MANAGE, _team_id(request)),
     }
+
+
+def _team_id(request: TeamRequest) -> int:
+    """The team in force; 0, which no team has, for somebody who is in none."""
+    return request.team.pk if request.team else 0
+
+
+def _sentence(event: Event) -> str:
+    """What happened to a Connection, for people."""
+    who = event.by or event.by_rule
+    match event.verb:
+        case "connection.made":
+            return f"Made by {who}."
+        case "connection.keys_replaced":
+            return f"Keys replaced by {who}."
+        case "connection.tested":
+            return f"Tested by {who}: {dollars(Decimal(event.details['balance']))} available."
+        case "connection.test_failed":
+            return f"Tested by {who}, without success: {event.details['problem']}"
+    return f"{event.verb}, by {who}."
