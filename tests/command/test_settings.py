@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from mturkhub.command import secrets
 from mturkhub.command.refusals import CannotStart, explain
 from mturkhub.command.secrets import Secrets
 from mturkhub.command.settings import Settings, beside, dashboard, marketplace, read_env_file, read_settings
@@ -135,7 +134,7 @@ def test_a_full_disk_leaves_no_half_written_secret(tmp_path: Path, monkeypatch: 
     def full(_descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(secrets.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
 
     with pytest.raises(OSError, match="No space left"):
         Secrets(tmp_path).get("key", make=lambda: "secret")
