@@ -1,0 +1,45 @@
+// Small helps around forms; each of them works without this script as well.
+// data-drop: a place to drop a file onto its file input. data-fills="id": a file input whose text goes into a textarea.
+// data-toggles-all="name": a box that ticks all boxes of that name.
+for (const place of document.querySelectorAll("[data-drop]")) {
+  const input = place.querySelector("input[type=file]");
+  for (const name of ["dragenter", "dragover"]) {
+    place.addEventListener(name, (event) => {
+      event.preventDefault();
+      place.classList.add("is-over");
+    });
+  }
+  for (const name of ["dragleave", "drop"]) {
+    place.addEventListener(name, () => place.classList.remove("is-over"));
+  }
+  place.addEventListener("drop", (event) => {
+    event.preventDefault();
+    if (event.dataTransfer.files.length) input.files = event.dataTransfer.files;
+  });
+}
+
+document.addEventListener("change", async (event) => {
+  const filler = event.target.closest("input[type=file][data-fills]");
+  if (filler?.files.length) {
+    const textarea = document.getElementById(filler.dataset.fills);
+    textarea.value = await filler.files[0].text();
+    textarea.dispatchEvent(new CustomEvent("replace", { detail: textarea.value }));
+    textarea.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+  const all = event.target.closest("[data-toggles-all]");
+  if (all) {
+    for (const box of document.getElementsByName(all.dataset.togglesAll)) box.checked = all.checked;
+  }
+});
+
+// A button pressed twice by mistake sends once.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.method !== "post" || form.hasAttribute("hx-post")) return;
+  if (form.dataset.sent) {
+    event.preventDefault();
+    return;
+  }
+  form.dataset.sent = "1";
+  addEventListener("pageshow", () => delete form.dataset.sent, { once: true });
+});
