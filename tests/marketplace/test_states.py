@@ -84,7 +84,9 @@ def test_a_future_expiration_opens_an_expired_hit_again(market: Market) -> None:
     extend(market, hit)
 
     assert market.status(hit) == ("Assignable", 1, 0, 0)
-    market.accept(hit)
+    market.submit(hit)
+    # Not Reviewing any more: this answer nobody has looked at.
+    assert market.status(hit)[0] == "Reviewable"
 
 
 def test_a_hit_with_its_slots_used_stays_reviewing_when_extended(market: Market) -> None:
@@ -105,6 +107,9 @@ def test_added_slots_open_a_finished_hit_again(market: Market) -> None:
     market.mturk.create_additional_assignments_for_hit(HITId=hit.mturk_id, NumberOfAdditionalAssignments=2)
 
     assert market.status(hit) == ("Assignable", 2, 0, 0)
+    for _ in range(2):
+        market.submit(hit)
+    assert market.status(hit)[0] == "Reviewable"
 
 
 def test_slots_added_to_an_expired_hit_stay_unreachable(market: Market) -> None:
