@@ -10,6 +10,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -49,9 +50,8 @@ def team(request: TeamRequest) -> HttpResponse:
         for role in Role
     ]
     members = Membership.objects.filter(team_id__in=request.actor.team_ids).select_related("user")
-    return render(
-        request, "accounts/team.html", {"members": members.order_by("created_at", "pk"), "roles": roles}
-    )
+    context = {"nav": "team", "members": members.order_by("created_at", "pk"), "roles": roles}
+    return render(request, "accounts/team.html", context)
 
 
 @require_GET
@@ -59,7 +59,13 @@ def connections(request: TeamRequest) -> HttpResponse:
     rows = (
         Connection.objects.for_actor(request.actor).select_related("account").order_by("environment", "name")
     )
-    return render(request, "accounts/connections.html", {"connections": rows, **_may_manage(request)})
+    context = {
+        "nav": "connections",
+        "connections": rows,
+        "create_address": reverse("accounts:create_connection"),
+        **_may_manage(request),
+    }
+    return render(request, "accounts/connections.html", context)
 
 
 @require_GET
@@ -70,7 +76,13 @@ def connection(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     )
     newest = events.select_related("by").order_by("-pk")[:20]
     happened = [{"event": event, "sentence": _sentence(event)} for event in newest]
-    context = {"connection": row, "happened": happened, **_may_manage(request)}
+    context = {
+        "nav": "connections",
+        "connection": row,
+        "happened": happened,
+        "keys_address": reverse("accounts:replace_keys", args=[row.public_id]),
+        **_may_manage(request),
+    }
     return render(request, "accounts/connection.html", context)
 
 
@@ -112,7 +124,12 @@ def replace_keys(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
             form.add_error(None, refused.sentence)
         else:
             return _test(request, row)
-    context = {"form": form, "connection": row}
+    context = {
+        "nav": "connections",
+        "form": form,
+        "connection": row,
+        "back": reverse("accounts:connection", args=[row.public_id]),
+    }
     return render(request, "accounts/replace_keys.html", context, status=400 if form.errors else 200)
 
 

@@ -18,13 +18,13 @@ urlpatterns = [*urls.urlpatterns, path("refuse/", refuse)]
 
 
 @pytest.fixture
-def browser(olive, settings) -> Client:
+def page_of_olive(olive, settings) -> Client:
     settings.ROOT_URLCONF = __name__
     return olive.client
 
 
-def test_after_a_click_the_page_comes_back_with_the_sentence(browser):
-    answer = browser.post("/refuse/", HTTP_REFERER="http://testserver/batches/?page=2")
+def test_after_a_click_the_page_comes_back_with_the_sentence(page_of_olive):
+    answer = page_of_olive.post("/refuse/", HTTP_REFERER="http://testserver/batches/?page=2")
 
     assert answer.status_code == 302
     assert answer["Location"] == "http://testserver/batches/?page=2"
@@ -42,24 +42,24 @@ def test_after_a_click_the_page_comes_back_with_the_sentence(browser):
         "/relative/",
     ],
 )
-def test_a_referer_that_is_not_ours_is_never_followed(browser, referer):
-    answer = browser.post("/refuse/", HTTP_REFERER=referer)
+def test_a_referer_that_is_not_ours_is_never_followed(page_of_olive, referer):
+    answer = page_of_olive.post("/refuse/", HTTP_REFERER=referer)
 
     assert answer.status_code == 409
     assert SENTENCE in answer.content.decode()
 
 
 @pytest.mark.parametrize("status", [400, 403, 409])
-def test_opening_a_page_that_is_refused_shows_the_sentence_with_its_status(browser, status):
-    answer = browser.get(f"/refuse/?status={status}", HTTP_REFERER="http://testserver/refuse/")
+def test_opening_a_page_that_is_refused_shows_the_sentence_with_its_status(page_of_olive, status):
+    answer = page_of_olive.get(f"/refuse/?status={status}", HTTP_REFERER="http://testserver/refuse/")
 
     assert answer.status_code == status
     assert SENTENCE in answer.content.decode()
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_an_htmx_request_gets_the_sentence_for_the_live_region(browser, method):
-    ask = getattr(browser, method)
+def test_an_htmx_request_gets_the_sentence_for_the_live_region(page_of_olive, method):
+    ask = getattr(page_of_olive, method)
 
     answer = ask("/refuse/?status=403", HTTP_HX_REQUEST="true", HTTP_REFERER="http://testserver/")
 
@@ -70,6 +70,6 @@ def test_an_htmx_request_gets_the_sentence_for_the_live_region(browser, method):
     assert "<html" not in answer.content.decode()
 
 
-def test_other_errors_are_not_swallowed(browser, settings):
+def test_other_errors_are_not_swallowed(page_of_olive, settings):
     with pytest.raises(ValueError, match="nonsense"):
-        browser.get("/refuse/?status=nonsense")
+        page_of_olive.get("/refuse/?status=nonsense")
