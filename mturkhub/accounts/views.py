@@ -101,9 +101,8 @@ def create_connection(request: TeamRequest) -> HttpResponse:
             form.add_error(None, refused.sentence)
         else:
             return _test(request, made)
-    return render(
-        request, "accounts/connection_form.html", {"form": form}, status=400 if form.errors else 200
-    )
+    context = {"nav": "connections", "form": form, "back": reverse("accounts:connections")}
+    return render(request, "accounts/connection_form.html", context, status=400 if form.errors else 200)
 
 
 @require_POST
