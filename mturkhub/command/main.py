@@ -35,7 +35,9 @@ def main() -> None:
 
 def print_sign_in_link(settings: Settings, email: str) -> None:
     """Print the link; the servers must be running."""
-    if (postgres := settings.postgres) and not (postgres.data.exists() and postgres.is_ready()):
+    postgres = settings.postgres
+    # Without its secrets we would sign with a key that no running process knows.
+    if not settings.home.secrets.is_dir() or (postgres and not postgres.is_ready()):
         raise CannotStart(
             f"Nothing runs on {settings.home.path}. Start it with `mturkhub up`, then ask again."
         )

@@ -30,6 +30,12 @@ class Stopped(Exception):
     """Somebody asked to stop while things were starting."""
 
 
+def tell(text: str) -> None:
+    """Print at once; a terminal or pipe that has gone away is no reason to stop."""
+    with contextlib.suppress(OSError):
+        print(text, flush=True)
+
+
 def nothing() -> None:
     """What most services need before they start."""
 
@@ -76,7 +82,7 @@ class Manager:
     logs: Path
     inherited: Sequence[int] = ()  # descriptors all keep open: the lock, see Home.lock
     secrets: Sequence[str] = ()  # never shown
-    say: Callable[[str], None] = lambda text: print(text, flush=True)
+    say: Callable[[str], None] = tell
     runs: list[Run] = field(default_factory=list)
     stop_requests: int = 0
 
@@ -86,7 +92,8 @@ class Manager:
     def listen_to_signals(self) -> None:
         """Ctrl-C, `kill` and a closed terminal ask to stop; a second one makes it quick."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._on_signal)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
+                signal.signal(number, self._on_signal)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self.stop_requests += 1
@@ -271,7 +278,8 @@ class Manager:
         for run in self.runs:
             path = self._log(run.service.name)
             if self._size(run.service.name) > LARGEST_LOG:
-                path.with_suffix(".log.1").write_bytes(path.read_bytes())
+                with contextlib.suppress(OSError):  # a full disk needs the room more than the older piece
+                    path.with_suffix(".log.1").write_bytes(path.read_bytes())
                 os.truncate(path, 0)
                 run.log_offset = 0
 

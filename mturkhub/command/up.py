@@ -5,7 +5,7 @@ import time
 from urllib.parse import quote
 
 from mturkhub.command import external, sites
-from mturkhub.command.manager import Manager, Stopped
+from mturkhub.command.manager import Manager, Stopped, tell
 from mturkhub.command.ports import listen
 from mturkhub.command.settings import Settings, dashboard, marketplace
 
@@ -35,14 +35,14 @@ def up(settings: Settings) -> None:
             sites.worker(dashboard(everything)),
             sites.beat(settings.home.beat_schedule, dashboard(everything)),
         )
-        print(welcome(settings, link, time.monotonic() - began), flush=True)
+        tell(welcome(settings, link, time.monotonic() - began))
         manager.run_until_asked_to_stop()
-        print("Stopping.", flush=True)
+        tell("Stopping.")
     except Stopped:
-        print("Stopping before everything had started.", flush=True)
+        tell("Stopping before everything had started.")
     finally:
         manager.stop()
-    print("Stopped. Everything is saved.", flush=True)
+    tell("Stopped. Everything is saved.")
 
 
 def start_servers(manager: Manager, settings: Settings, everything: dict[str, str]) -> None:

@@ -64,6 +64,17 @@ def assert_refused(env: dict[str, str], folder: Path, sentence: str) -> None:
     assert "geheim" not in done.stderr
 
 
+def test_a_sign_in_link_of_something_that_does_not_run_is_refused(tmp_path: Path) -> None:
+    env = stack_environment(tmp_path / "home")
+    command = [sys.executable, "-m", "mturkhub.command.main", "sign-in-link", "owner@localhost"]
+
+    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert re.search(r"Nothing runs on .*/home\. Start it with `mturkhub up`", done.stderr)
+    assert not (tmp_path / "home").exists()
+
+
 def test_a_nearly_full_disk_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(
         CannotStart, match=r"The disk is nearly full: 12 MB are free at .*, 300 MB are needed"
