@@ -62,6 +62,8 @@ app.conf.beat_schedule = {
     "settle": every(15, "projects.tasks.settle_unknown"),
     # What the header shows, and whether a Connection paused for lack of funds may go on.
     "balances": every(60, "projects.tasks.refresh_balances"),
+    # Previews and other files whose time is over.
+    "expire": every(60, "projects.tasks.expire_files"),
     # Bulk work that is unfinished.
     "jobs": every(5, "projects.tasks.run_due_jobs"),
 }

@@ -10,6 +10,7 @@ from celery import shared_task
 from mturkhub.accounts.credentials import gateway_for
 from mturkhub.accounts.models import Connection
 from mturkhub.common import clock
+from mturkhub.common.stored_files import delete_expired_files
 from mturkhub.gateway.errors import MTurkError
 from mturkhub.intentions.claiming import ring
 from mturkhub.intentions.models import IntentionState, Job, JobState
@@ -108,3 +109,9 @@ def run_due_jobs() -> None:
     """Ring for every unfinished bulk job."""
     for job_id in Job.objects.filter(state=JobState.RUNNING).values_list("pk", flat=True):
         ring(run_job, job_id)
+
+
+@shared_task
+def expire_files() -> None:
+    """Delete previews and other files whose time is over."""
+    delete_expired_files()

@@ -3,9 +3,11 @@
 import hashlib
 import io
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 
 from django.db import transaction
 
+from mturkhub.common import clock
 from mturkhub.common.errors import ActionRefused
 from mturkhub.common.models import StoredFile, StoredFileChunk
 
@@ -13,11 +15,14 @@ CHUNK_BYTES = 1024 * 1024
 MAX_BYTES = 200 * 1024 * 1024
 
 
-def store_file(team_id: int, name: str, parts: Iterable[bytes]) -> StoredFile:
-    """A StoredFile with these bytes; raises ActionRefused past 200 MB."""
+def store_file(
+    team_id: int, name: str, parts: Iterable[bytes], *, lives: timedelta | None = None
+) -> StoredFile:
+    """A StoredFile with these bytes, for good or for so long; raises ActionRefused past 200 MB."""
     digest = hashlib.sha256()
     with transaction.atomic():
-        file = StoredFile.objects.create(team_id=team_id, name=name[-255:])
+        expires_at = clock.now() + lives if lives else None
+        file = StoredFile.objects.create(team_id=team_id, name=name[-255:], expires_at=expires_at)
         for number, chunk in enumerate(_in_chunks(parts)):
             file.size += len(chunk)
             if file.size > MAX_BYTES:
@@ -30,6 +35,12 @@ def store_file(team_id: int, name: str, parts: Iterable[bytes]) -> StoredFile:
         file.sha256 = digest.hexdigest()
         file.save(update_fields=["size", "sha256"])
     return file
+
+
+def delete_expired_files() -> int:
+    """Delete files whose time is over; returns how many."""
+    expired = StoredFile.objects.filter(expires_at__lt=clock.now())
+    return expired.delete()[0] if expired.exists() else 0
 
 
 def _in_chunks(parts: Iterable[bytes]) -> Iterator[bytes]:

@@ -42,13 +42,19 @@ _PUBLISH = {
 }
 _HIT = {
     "Assignable": Tone("blue", "Assignable", "Workers can accept it."),
-    "Unassignable": Tone("blue", "Unassignable", "All its places are taken, or it expired while somebody works."),
-    "Reviewable": Tone("orange", "Reviewable", "All answers are in, or its time is over: ready to be reviewed."),
+    "Unassignable": Tone(
+        "blue", "Unassignable", "All its places are taken, or it expired while somebody works."
+    ),
+    "Reviewable": Tone(
+        "orange", "Reviewable", "All answers are in, or its time is over: ready to be reviewed."
+    ),
     "Reviewing": Tone("grey", "Reviewing", "Marked as being reviewed; still yours to decide."),
     "Disposed": Tone("grey", "Disposed", "Deleted at MTurk; what was collected is kept here.", "hollow"),
 }
 _ASSIGNMENT = {
-    "Submitted": Tone("orange", "Submitted", "Waits for a decision; MTurk approves it by itself after a time."),
+    "Submitted": Tone(
+        "orange", "Submitted", "Waits for a decision; MTurk approves it by itself after a time."
+    ),
     "Approved": Tone("green", "Approved", "The Worker has been paid."),
     "Rejected": Tone("red", "Rejected", "The Worker is not paid and can read the reason."),
     "approve": Tone("green", "Approving…", "Decided here; MTurk has not confirmed it yet.", "pending"),

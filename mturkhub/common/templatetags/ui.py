@@ -46,14 +46,20 @@ def status_word(kind: str, state: str) -> SafeString:
     return format_html('<span class="explained" title="{}">{}</span>', look.meaning, look.label)
 
 
-_ENVIRONMENTS = {"local": ("home", "Local"), "sandbox": ("flask", "Sandbox"), "production": ("world", "Production")}
+_ENVIRONMENTS = {
+    "local": ("home", "Local"),
+    "sandbox": ("flask", "Sandbox"),
+    "production": ("world", "Production"),
+}
 
 
 @register.simple_tag
 def environment_tag(environment: str) -> SafeString:
     """Which market, in its own colour, shape and icon."""
     name, label = _ENVIRONMENTS[environment]
-    return format_html('<span class="environment environment-{}">{} {}</span>', environment, icon(name), label)
+    return format_html(
+        '<span class="environment environment-{}">{} {}</span>', environment, icon(name), label
+    )
 
 
 @register.filter

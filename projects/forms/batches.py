@@ -1,0 +1,76 @@
+"""Uploading a file, and the settings of a draft."""
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+
+from mturkhub.accounts.models import Connection
+from projects.forms.durations import DurationField
+from projects.forms.projects import REWARD_HINT, RewardField, answers_field
+from projects.models import Batch
+from projects.models.project import AUTO_APPROVAL_MAX, DURATION_MIN
+
+
+class UploadForm(forms.Form):
+    """A file, or text that was pasted; not both."""
+
+    file = forms.FileField(
+        required=False,
+        label="File",
+        widget=forms.FileInput({"accept": ".csv,.tsv,.jsonl,.ndjson,.txt,text/csv"}),
+    )
+    pasted = forms.CharField(
+        required=False,
+        strip=False,
+        label="Or paste the lines",
+        max_length=4_000_000,
+        widget=forms.Textarea({"rows": 6, "class": "code-short mono", "spellcheck": "false"}),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        has_text = bool((data.get("pasted") or "").strip())
+        if data.get("file") and has_text:
+            raise forms.ValidationError("There is a file and pasted text. Take one of them away.")
+        if not data.get("file") and not has_text and not self.errors:
+            raise forms.ValidationError("Choose a file, or paste lines with the column names first.")
+        return data
+
+
+class BatchSettingsForm(forms.ModelForm[Batch]):
+    """Where a draft is published and what it pays; frozen once it is."""
+
+    reward = RewardField(label="Reward per answer", help_text=REWARD_HINT)
+    max_assignments = answers_field()
+    estimated_duration = DurationField(
+        label="One answer really takes", shortest=timedelta(seconds=1), required=False
+    )
+    assignment_duration = DurationField(label="Time for one answer", shortest=DURATION_MIN)
+    lifetime = DurationField(label="Open for", shortest=DURATION_MIN)
+    auto_approval_delay = DurationField(label="Approve by itself after", longest=AUTO_APPROVAL_MAX)
+    connection = forms.ModelChoiceField(
+        label="Where",
+        queryset=Connection.objects.none(),
+        widget=forms.RadioSelect,
+        empty_label=None,
+        error_messages={"invalid_choice": "Choose one of your team's connections that has passed its test."},
+    )
+
+    class Meta:
+        model = Batch
+        fields = [
+            "name",
+            "connection",
+            "reward",
+            "max_assignments",
+            "estimated_duration",
+            "assignment_duration",
+            "lifetime",
+            "auto_approval_delay",
+        ]
+        labels = {"name": "Batch name"}
+
+    def __init__(self, *args: Any, connections: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["connection"].queryset = connections  # type: ignore[attr-defined]

@@ -1,0 +1,286 @@
+"""New batch: upload, check, settings and cost, publish."""
+
+import uuid
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Q, QuerySet
+from django.http import HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from mturkhub.accounts.actors import TeamRequest
+from mturkhub.accounts.models import Connection
+from mturkhub.accounts.permissions import Permission, can, check_can, refusal
+from mturkhub.common.errors import ActionRefused
+from mturkhub.common.stored_files import open_file
+from mturkhub.common.tabular import Issue, csv_line, read_table
+from projects import rules
+from projects.actions.batches import publish_batch as publish
+from projects.actions.uploads import (
+    change_batch,
+    check_again,
+    create_batch,
+    drop_bad_lines,
+    latest_template,
+    upload_file,
+)
+from projects.batch_reading import BatchReport, checked, first_rows
+from projects.costs import Cost, batch_cost, hourly_wage
+from projects.forms import BatchSettingsForm, UploadForm
+from projects.models import Batch, BatchUpload, Project
+from projects.placeholders import WHOLE_ROW, find_placeholders
+from projects.previews import Preview, preview_url
+
+PREVIEW_ROWS = 5
+
+
+def _columns_needed(project: Project) -> list[str]:
+    template = latest_template(project)
+    return [each.name for each in find_placeholders(template.html) if each.name != WHOLE_ROW]
+
+
+@require_http_methods(["GET", "POST"])
+def upload_batch(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    project = get_object_or_404(Project.objects.for_actor(request.actor), public_id=public_id)
+    check_can(request.actor, Permission.BATCH_CREATE, project.team_id)
+    if not project.templates.exists():
+        messages.warning(request, "Write the question first; then a file can be checked against it.")
+        return redirect("projects:edit_template", project.public_id)
+    form = UploadForm(request.POST or None, request.FILES or None)
+    if request.method == "POST" and form.is_valid():
+        file = form.cleaned_data["file"]
+        name, chunks = (
+            (file.name, file.chunks())
+            if file
+            else ("pasted text", iter([form.cleaned_data["pasted"].encode()]))
+        )
+        upload = upload_file(project, by=request.actor, name=name, chunks=chunks)
+        return redirect("projects:check_upload", upload.public_id)
+    context = {"nav": "projects", "project": project, "form": form, "needed": _columns_needed(project)}
+    return render(request, "projects/upload_batch.html", context, status=400 if form.errors else 200)
+
+
+@require_safe
+def sample_file(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    """A CSV with exactly the columns the template asks for."""
+    project = get_object_or_404(Project.objects.for_actor(request.actor), public_id=public_id)
+    needed = _columns_needed(project) or ["text"]
+    lines = csv_line(needed) + csv_line([f"first {name}" for name in needed])
+    response = HttpResponse(lines, content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="sample.csv"'
+    return response
+
+
+@require_safe
+def check_upload(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    upload = _upload(request, public_id)
+    report = check_again(upload)
+    position = _position(request)
+    rows = _first_rows(upload)
+    row = rows[min(position, len(rows) - 1)] if rows else None
+    is_accepted = request.GET.get("accepted", "1") == "1"
+    preview = None
+    if row and not report.stops:
+        template = latest_template(upload.project)
+        preview = preview_url(
+            upload.team_id, request.user.pk, Preview(template.html, row.values, is_accepted)
+        )
+    context = {
+        "nav": "projects",
+        "upload": upload,
+        "project": upload.project,
+        "report": report,
+        "rows": [(each.line, [each.values[name] for name in report.columns]) for each in rows],
+        "row": row,
+        "position": position,
+        "last_position": max(0, len(rows) - 1),
+        "is_accepted": is_accepted,
+        "preview": preview,
+        "blocked": _blocked(upload, report),
+        "is_narrow": request.GET.get("width") == "360",
+    }
+    return render(request, "projects/check_upload.html", context)
+
+
+def _upload(request: TeamRequest, public_id: uuid.UUID) -> BatchUpload:
+    uploads = BatchUpload.objects.for_actor(request.actor).select_related(
+        "project", "file", "lines_dropped_by"
+    )
+    upload = get_object_or_404(uploads, public_id=public_id)
+    check_can(request.actor, Permission.BATCH_CREATE, upload.team_id)
+    return upload
+
+
+def _position(request: TeamRequest) -> int:
+    given = request.GET.get("row", "0")
+    return min(int(given), PREVIEW_ROWS - 1) if given.isdecimal() else 0
+
+
+def _first_rows(upload: BatchUpload) -> list[Any]:
+    with open_file(upload.file) as stream:
+        return first_rows(stream, upload.file.name, PREVIEW_ROWS)
+
+
+def _blocked(upload: BatchUpload, report: BatchReport) -> str:
+    """Why going on to the cost is not possible, or nothing."""
+    if report.stops:
+        return report.stops[0]
+    if report.bad_lines and upload.lines_dropped_at is None:
+        return "Mend the lines named below and upload again, or drop them."
+    return ""
+
+
+@require_POST
+def drop_lines(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    upload = _upload(request, public_id)
+    drop_bad_lines(upload, by=request.actor)
+    return redirect("projects:check_upload", upload.public_id)
+
+
+@require_safe
+def bad_lines(request: TeamRequest, public_id: uuid.UUID) -> StreamingHttpResponse:
+    """Every bad line with what is wrong with it, as CSV."""
+    upload = _upload(request, public_id)
+    response = StreamingHttpResponse(_bad_lines(upload), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="bad-lines.csv"'
+    return response
+
+
+def _bad_lines(upload: BatchUpload) -> Iterator[bytes]:
+    yield csv_line(["line", "column", "what is there", "what is wrong"]).encode()
+    template = latest_template(upload.project)
+    with open_file(upload.file) as stream:
+        try:
+            table = read_table(stream, upload.file.name)
+            for record in checked(table, template.html, upload.project.frame_height):
+                if isinstance(record, Issue):
+                    cells = [record.line, record.column, record.found, record.sentence]
+                    yield csv_line(cells).encode("utf-8", "replace")
+        except ActionRefused as refused:
+            yield csv_line(["", "", "", refused.sentence]).encode()
+
+
+@require_POST
+def make_batch(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    """From the checked file to a draft, on the first connection that works."""
+    upload = _upload(request, public_id)
+    draft = Batch.objects.drafts().filter(upload=upload).first()
+    if draft is None:
+        connection = _connections(request).first()
+        if connection is None:
+            raise ActionRefused("There is no connection that has passed its test. Add or test one first.")
+        draft = create_batch(upload, by=request.actor, connection=connection)
+    return redirect("projects:cost", draft.public_id)
+
+
+def _connections(request: TeamRequest) -> QuerySet[Connection]:
+    """Local ones first; Amazon's only once they have passed their test."""
+    ours = Connection.objects.for_actor(request.actor).select_related("account")
+    return ours.filter(Q(environment="local") | Q(tested_at__isnull=False, problem="")).order_by(
+        "environment", "pk"
+    )
+
+
+# Settings and cost --------------------------------------------------------------------------------
+
+
+@require_http_methods(["GET", "POST"])
+def cost(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    """The draft's settings beside its receipt. POST saves; with HTMX it only computes the receipt anew."""
+    batch = _draft(request, public_id)
+    if batch.published_at:
+        return redirect("projects:batch", batch.public_id)
+    form = BatchSettingsForm(request.POST or None, instance=batch, connections=_connections(request))
+    if request.method == "POST" and request.htmx:
+        form.is_valid()
+        return render(request, "projects/_receipt.html", _receipt(request, batch, form))
+    if request.method == "POST" and form.is_valid():
+        _save(request, batch, form)
+        messages.success(request, "Saved.")
+        return redirect("projects:cost", batch.public_id)
+    context = {"nav": "projects", "batch": batch, "project": batch.project, "form": form}
+    context |= _receipt(request, batch, form) | {"connections": _connections(request)}
+    return render(request, "projects/cost.html", context, status=400 if form.errors else 200)
+
+
+def _draft(request: TeamRequest, public_id: uuid.UUID) -> Batch:
+    batches = Batch.objects.for_actor(request.actor).select_related("connection", "project", "upload", "team")
+    batch = get_object_or_404(batches, public_id=public_id)
+    check_can(request.actor, Permission.BATCH_CREATE, batch.team_id)
+    return batch
+
+
+def _save(request: TeamRequest, batch: Batch, form: BatchSettingsForm) -> Batch:
+    changes = {name: form.cleaned_data[name] for name in form.changed_data if name in form.cleaned_data}
+    return change_batch(batch, by=request.actor, **changes) if changes else batch
+
+
+def _receipt(request: TeamRequest, batch: Batch, form: BatchSettingsForm) -> dict[str, Any]:
+    """What the batch costs with what is typed now; `batch` already carries the form's valid values."""
+    connection = batch.connection
+    bill: Cost = batch_cost(
+        rows=batch.rows_total,
+        reward=batch.reward,
+        max_assignments=batch.max_assignments,
+        schedule=connection.fee_schedule,
+    )
+    left = connection.balance - bill.total if connection.balance is not None else None
+    wage = hourly_wage(batch.reward, batch.estimated_duration)
+    return {
+        "batch": batch,
+        "form": form,
+        "connection": connection,
+        "cost": bill,
+        "left": left,
+        "missing": -left if left is not None and left < 0 else None,
+        "wage": wage,
+        "target": batch.team.target_hourly_wage,
+        "is_fair": wage is not None and wage >= batch.team.target_hourly_wage,
+        "blocked": _why_not_publish(request, batch, left),
+        "is_production": connection.environment == "production",
+    }
+
+
+def _why_not_publish(request: TeamRequest, batch: Batch, left: Decimal | None) -> str:
+    if not can(request.actor, Permission.BATCH_PUBLISH, batch.team_id):
+        return refusal(request.actor, Permission.BATCH_PUBLISH, batch.team_id)
+    try:
+        rules.check_can_publish(batch)
+        if left is not None and batch.connection.balance is not None:
+            rules.check_balance_covers(batch.connection.balance, batch.connection.balance - left)
+    except ActionRefused as refused:
+        return refused.sentence
+    return ""
+
+
+@require_POST
+def publish_batch(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    """Save what stands in the form, then publish it at the price that was shown."""
+    batch = _draft(request, public_id)
+    check_can(request.actor, Permission.BATCH_PUBLISH, batch.team_id)
+    rules.check_can_publish(batch)
+    form = BatchSettingsForm(request.POST, instance=batch, connections=_connections(request))
+    if not form.is_valid():
+        context = {"nav": "projects", "batch": batch, "project": batch.project, "form": form}
+        context |= _receipt(request, batch, form) | {"connections": _connections(request)}
+        return render(request, "projects/cost.html", context, status=400)
+    receipt = _receipt(request, batch, form)
+    _check_price_is_as_shown(request, receipt)
+    published = publish(_save(request, batch, form), by=request.actor)
+    return redirect("projects:batch", published.public_id)
+
+
+def _check_price_is_as_shown(request: TeamRequest, receipt: dict[str, Any]) -> None:
+    """The button named a sum; another one is another question."""
+    shown = request.POST.get("total", "")
+    if shown and shown != str(receipt["cost"].total):
+        raise ActionRefused(
+            f"The price has changed to ${receipt['cost'].total:,.2f} since the page was shown. Look at it, then publish."
+        )
+    if receipt["is_production"] and not request.POST.get("sure"):
+        raise ActionRefused(
+            "This is Production. Tick the box that repeats the sum, then publish.", status=400
+        )
