@@ -125,15 +125,15 @@ def test_a_new_hit_shows_what_it_was_made_with(market):
     assert market.gateway.get_hit(hit.hit_id) == hit
 
 
-def test_a_repeated_token_is_refused_with_the_id_of_the_hit_it_made(fresh_market):
+def test_a_repeated_token_is_refused_with_the_id_of_the_hit_it_made(market):
     token = str(uuid.uuid4())
-    hit = create_hit(fresh_market, token=token)
+    hit = create_hit(market, token=token)
 
     with refused("HitAlreadyExists") as caught:
-        create_hit(fresh_market, token=token, annotation="another")
+        create_hit(market, token=token, annotation="another")
 
     assert existing_hit_id(caught.value) == hit.hit_id
-    assert [len(page) for page in fresh_market.gateway.list_hits()] == [1]
+    assert [len(page) for page in market.gateway.list_hits()] == [1]
 
 
 def test_a_refused_creation_does_not_use_up_its_token(market):
@@ -170,17 +170,17 @@ def test_a_hit_that_does_not_exist_is_refused_in_words(market):
     assert caught.value.sentence == f"MTurk refused GetHIT: Hit 3{'X' * 29} does not exist."
 
 
-def test_listing_goes_through_every_page_to_the_empty_one(fresh_market):
-    made = {create_hit(fresh_market, annotation=str(number)).hit_id for number in range(103)}
+def test_listing_goes_through_every_page_to_the_empty_one(market):
+    made = {create_hit(market, annotation=str(number)).hit_id for number in range(103)}
 
-    pages = list(fresh_market.gateway.list_hits())
+    pages = list(market.gateway.list_hits())
 
     assert [len(page) for page in pages] == [100, 3]
     assert {hit.hit_id for page in pages for hit in page} == made
 
 
-def test_a_requester_without_hits_lists_none(fresh_market):
-    assert list(fresh_market.gateway.list_hits()) == []
+def test_a_requester_without_hits_lists_none(market):
+    assert list(market.gateway.list_hits()) == []
 
 
 # States and counters -----------------------------------------------------------------------------
@@ -255,21 +255,21 @@ def test_nine_cannot_grow_to_ten(market):
         )
 
 
-def test_a_hit_is_deleted_only_when_nobody_works_and_everything_is_decided(fresh_market):
-    hit_id = create_hit(fresh_market, slots=1).hit_id
+def test_a_hit_is_deleted_only_when_nobody_works_and_everything_is_decided(market):
+    hit_id = create_hit(market, slots=1).hit_id
     with refused("InvalidHITState"):
-        fresh_market.gateway.delete_hit(hit_id)
-    assignment_id = fresh_market.submit(hit_id, OLIVE)
+        market.gateway.delete_hit(hit_id)
+    assignment_id = market.submit(hit_id, OLIVE)
     with refused("InvalidHITState"):
-        fresh_market.gateway.delete_hit(hit_id)
-    fresh_market.gateway.approve_assignment(assignment_id)
+        market.gateway.delete_hit(hit_id)
+    market.gateway.approve_assignment(assignment_id)
 
-    fresh_market.gateway.delete_hit(hit_id)
+    market.gateway.delete_hit(hit_id)
 
-    assert fresh_market.gateway.get_hit(hit_id).hit_status == "Disposed"
-    assert list(fresh_market.gateway.list_hits()) == []
+    assert market.gateway.get_hit(hit_id).hit_status == "Disposed"
+    assert list(market.gateway.list_hits()) == []
     with refused("HITDoesNotExist"):
-        fresh_market.gateway.list_assignments_for_hit(hit_id)
+        market.gateway.list_assignments_for_hit(hit_id)
 
 
 # Assignments -------------------------------------------------------------------------------------
@@ -388,36 +388,36 @@ def balance(market):
     return both.available, both.on_hold
 
 
-def test_money_is_held_paid_and_released_to_the_cent(fresh_market):
-    assert balance(fresh_market) == (Decimal("10000.00"), None)
+def test_money_is_held_paid_and_released_to_the_cent(market):
+    assert balance(market) == (Decimal("10000.00"), None)
 
-    hit_id = create_hit(fresh_market, slots=3, reward=Decimal("0.50")).hit_id
-    assert balance(fresh_market) == (Decimal("9998.20"), Decimal("1.80"))
+    hit_id = create_hit(market, slots=3, reward=Decimal("0.50")).hit_id
+    assert balance(market) == (Decimal("9998.20"), Decimal("1.80"))
 
-    fresh_market.gateway.approve_assignment(fresh_market.submit(hit_id, OLIVE))
-    assert balance(fresh_market) == (Decimal("9998.20"), Decimal("1.20"))
+    market.gateway.approve_assignment(market.submit(hit_id, OLIVE))
+    assert balance(market) == (Decimal("9998.20"), Decimal("1.20"))
 
-    rejected = fresh_market.submit(hit_id, MINA)
-    fresh_market.gateway.reject_assignment(rejected, feedback="No")
-    assert balance(fresh_market) == (Decimal("9998.80"), Decimal("0.60"))
+    rejected = market.submit(hit_id, MINA)
+    market.gateway.reject_assignment(rejected, feedback="No")
+    assert balance(market) == (Decimal("9998.80"), Decimal("0.60"))
 
-    fresh_market.gateway.update_expiration_for_hit(hit_id, expire_at=EPOCH)
-    assert balance(fresh_market) == (Decimal("9999.40"), None)
+    market.gateway.update_expiration_for_hit(hit_id, expire_at=EPOCH)
+    assert balance(market) == (Decimal("9999.40"), None)
 
-    fresh_market.gateway.approve_assignment(rejected, override_rejection=True)
-    assert balance(fresh_market) == (Decimal("9998.80"), None)
-
-
-def test_ten_slots_cost_the_higher_fee(fresh_market):
-    create_hit(fresh_market, slots=10, reward=Decimal("0.50"))
-
-    assert balance(fresh_market) == (Decimal("9993.00"), Decimal("7.00"))
+    market.gateway.approve_assignment(rejected, override_rejection=True)
+    assert balance(market) == (Decimal("9998.80"), None)
 
 
-def test_a_hit_the_balance_does_not_cover_is_not_made(fresh_market):
+def test_ten_slots_cost_the_higher_fee(market):
+    create_hit(market, slots=10, reward=Decimal("0.50"))
+
+    assert balance(market) == (Decimal("9993.00"), Decimal("7.00"))
+
+
+def test_a_hit_the_balance_does_not_cover_is_not_made(market):
     with refused("InsufficientFunds") as caught:
-        create_hit(fresh_market, slots=9, reward=Decimal("1000.00"))
+        create_hit(market, slots=9, reward=Decimal("1000.00"))
 
     assert caught.value.is_insufficient_funds
-    assert balance(fresh_market) == (Decimal("10000.00"), None)
-    assert list(fresh_market.gateway.list_hits()) == []
+    assert balance(market) == (Decimal("10000.00"), None)
+    assert list(market.gateway.list_hits()) == []
