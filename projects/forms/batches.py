@@ -38,7 +38,7 @@ class UploadForm(forms.Form):
         return data
 
 
-class BatchSettingsForm(forms.ModelForm[Batch]):
+class BatchSettingsForm(forms.ModelForm):  # type: ignore[type-arg]  # takes none at run time
     """Where a draft is published and what it pays; frozen once it is."""
 
     reward = RewardField(label="Reward per answer", help_text=REWARD_HINT)

@@ -54,7 +54,7 @@ def answers_field() -> forms.IntegerField:
     )
 
 
-class ProjectForm(forms.ModelForm[Project]):
+class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]  # takes none at run time
     """Everything MTurk wants to know of a HIT, with its limits and why they matter."""
 
     reward = RewardField(label="Reward per answer", help_text=REWARD_HINT)
