@@ -112,7 +112,11 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "mturkhub.context.frame",
             ],
-            "builtins": ["django.templatetags.static", "mturkhub.common.templatetags.ui"],
+            "builtins": [
+                "django.templatetags.static",
+                "django.templatetags.l10n",
+                "mturkhub.common.templatetags.ui",
+            ],
         },
     }
 ]

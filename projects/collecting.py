@@ -189,6 +189,7 @@ class _Sweeper:
                 publish_state=IntentionState.PUBLISHED,
                 mturk_id=remote.hit_id,
                 hit_status=remote.hit_status,
+                mturk_created_at=remote.created_at,
                 expires_at=remote.expires_at,
                 due_at=self.record.begun_at,
                 by_rule="collecting",

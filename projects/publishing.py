@@ -244,9 +244,10 @@ def store_remote_hits(created: Sequence[tuple[HIT, RemoteHIT]], hit_type: HITTyp
         cursor.execute(
             """
             update projects_hit h set mturk_id = fresh.mturk_id, hit_status = fresh.status,
-                expires_at = fresh.expires_at, hit_type_id = coalesce(%s, h.hit_type_id)
-            from unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[])
-                as fresh (id, mturk_id, status, expires_at)
+                mturk_created_at = fresh.created_at, expires_at = fresh.expires_at,
+                hit_type_id = coalesce(%s, h.hit_type_id)
+            from unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[])
+                as fresh (id, mturk_id, status, created_at, expires_at)
             where h.id = fresh.id
             """,
             [
@@ -254,6 +255,7 @@ def store_remote_hits(created: Sequence[tuple[HIT, RemoteHIT]], hit_type: HITTyp
                 [hit.pk for hit, _ in created],
                 [remote.hit_id for _, remote in created],
                 [remote.hit_status for _, remote in created],
+                [remote.created_at for _, remote in created],
                 [remote.expires_at for _, remote in created],
             ],
         )

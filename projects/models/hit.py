@@ -55,6 +55,7 @@ class HIT(Intention):
     # As MTurk says.
     mturk_id = models.CharField(max_length=64, null=True, blank=True)  # noqa: DJ001 - unique where known
     hit_status = models.CharField(max_length=20, choices=HITStatus.choices, blank=True)
+    mturk_created_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
 
     # The counters ListHITs showed before the last fetch that held everything they promised.

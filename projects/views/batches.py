@@ -1,0 +1,356 @@
+"""A batch: progress, rows, one row, export, activity, and what can be asked of it as a whole."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from decimal import Decimal
+from statistics import median
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Count
+from django.http import HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.text import slugify
+from django.views.decorators.http import require_POST, require_safe
+
+from mturkhub.accounts.actors import TeamRequest
+from mturkhub.accounts.models import Event
+from mturkhub.accounts.permissions import Permission, can, refusal
+from mturkhub.gateway.fees import fee_per_assignment
+from mturkhub.intentions.models import IntentionState
+from mturkhub.workers.naming import shown_ids
+from projects import exporting, rules
+from projects.actions.batches import collect_now as collect
+from projects.actions.batches import pause_batch, resume_batch, retry_failed_hits
+from projects.costs import hourly_wage
+from projects.filters import ROW_SORTS, RowFilter, page_of
+from projects.means import main_field, mean, shown
+from projects.models import HIT, Assignment, Batch, BatchRow, RowResult
+from projects.states import BatchState, RowProgress
+
+# The bar on the batch page: progress, counter on Batch, tone, words.
+BAR = [
+    (RowProgress.DECIDED, "rows_decided", "green", "decided"),
+    (RowProgress.TO_REVIEW, "rows_to_review", "orange", "all in, to review"),
+    (RowProgress.SOME_ANSWERS, "rows_some_answers", "blue", "some answers"),
+    (RowProgress.NO_ANSWER, "rows_no_answer", "pale", "no answer yet"),
+    (RowProgress.NOT_PUBLISHED, "rows_not_published", "grey", "not yet published"),
+    (RowProgress.FAILED, "rows_failed", "red", "failed"),
+]
+# Newest answers from which the median wage is taken; a sum kept for all of them is not worth a counter.
+WAGE_SAMPLE = 200
+
+
+def batch_or_404(request: TeamRequest, public_id: uuid.UUID) -> Batch:
+    found = Batch.objects.for_actor(request.actor).select_related(
+        "project", "connection", "team", "template", "created_by", "published_by"
+    )
+    return get_object_or_404(found, public_id=public_id)
+
+
+def head(request: TeamRequest, batch: Batch, tab: str) -> dict[str, Any]:
+    """What the head of each tab shows."""
+    group = HIT.objects.published().filter(batch=batch).select_related("hit_type").first()
+    group_id = group.hit_type.mturk_id if group and group.hit_type else ""
+    site = batch.connection.worker_site_url.rstrip("/")
+    is_local = batch.connection.environment == "local"
+    return {
+        "nav": "projects",
+        "tab": tab,
+        "batch": batch,
+        "may": {
+            permission.name.lower(): can(request.actor, permission, batch.team_id)
+            for permission in Permission
+        },
+        "why_not": {
+            permission.name.lower(): refusal(request.actor, permission, batch.team_id)
+            for permission in Permission
+        },
+        "worker_site": f"{site}/mturk/preview?groupId={group_id}" if group_id else "",
+        "test_worker": f"{site}/test-worker?group={group_id}" if group_id and is_local else "",
+        "expires_at": group.expires_at if group else None,
+        "can_pause": rules.can_pause(batch),
+        "can_resume": rules.can_resume(batch),
+        "can_retry": rules.can_retry(batch),
+        "to_review": waiting_count(batch),
+        "live": 2 if batch.state == BatchState.PUBLISHING else 15,
+    }
+
+
+def waiting_count(batch: Batch) -> int:
+    return Assignment.objects.filter(batch=batch).awaiting_review().count() if batch.answers_submitted else 0
+
+
+@require_safe
+def batch(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    found = batch_or_404(request, public_id)
+    if not found.published_at:
+        return redirect("projects:cost", found.public_id)
+    context = head(request, found, "progress") | progress(found)
+    context["rows"] = _rows(found, RowFilter(sort="row"), "", size=10).items
+    return render(request, "projects/batch.html", context)
+
+
+@require_safe
+def batch_figures(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    """The live part of the batch page."""
+    found = batch_or_404(request, public_id)
+    return render(request, "projects/_batch_figures.html", head(request, found, "progress") | progress(found))
+
+
+def progress(batch: Batch) -> dict[str, Any]:
+    fee = fee_per_assignment(batch.reward, batch.max_assignments, batch.connection.fee_schedule)
+    each = batch.reward + fee
+    open_answers = max(0, batch.answers_expected - batch.answers_approved - batch.answers_rejected)
+    never_sent = (batch.rows_not_published + batch.rows_failed) * batch.max_assignments
+    x, bar = Decimal(0), []
+    for state, counter, tone, words in BAR:
+        count = getattr(batch, counter)
+        width = Decimal(100) * count / batch.rows_total if batch.rows_total else Decimal(0)
+        bar.append(
+            {"state": state.value, "count": count, "tone": tone, "words": words, "x": x, "width": width}
+        )
+        x += width
+    return {
+        "paid": each * batch.answers_approved,
+        "held": each * max(0, open_answers - never_sent),
+        "fee": fee,
+        "bar": bar,
+        "wage": median_wage(batch),
+        "target": batch.team.target_hourly_wage,
+        "failures": _failures(batch),
+        "next_auto_approval": _next_auto_approval(batch),
+    }
+
+
+def median_wage(batch: Batch) -> Decimal | None:
+    """Dollars an hour at the median time of the newest answers, from accept to submit; None before the first."""
+    newest = Assignment.objects.filter(batch=batch, left_out_at=None).order_by("-submitted_at", "-id")
+    times = list(newest.values_list("work_time", flat=True)[:WAGE_SAMPLE])
+    if not times:
+        return None
+    return hourly_wage(batch.reward, timedelta(seconds=median(time.total_seconds() for time in times)))
+
+
+def _next_auto_approval(batch: Batch) -> Any:
+    waiting = Assignment.objects.filter(batch=batch).awaiting_review().exclude(auto_approval_at=None)
+    return waiting.order_by("auto_approval_at").values_list("auto_approval_at", flat=True).first()
+
+
+def _failures(batch: Batch) -> list[Any]:
+    """Why rows failed, the commonest reason first."""
+    if not batch.rows_failed:
+        return []
+    return list(
+        HIT.objects.failed()
+        .filter(batch=batch)
+        .values("outcome")
+        .annotate(rows=Count("pk"))
+        .order_by("-rows")[:5]
+    )
+
+
+# Rows ---------------------------------------------------------------------------------------------
+
+
+@require_safe
+def batch_rows(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    found = batch_or_404(request, public_id)
+    chosen = RowFilter.read(request.GET)
+    page = _rows(found, chosen, request.GET.get("at", ""))
+    context = head(request, found, "rows") | {
+        "filter": chosen,
+        "page": page,
+        "rows": page.items,
+        "progress_choices": RowProgress.choices,
+        "sorts": [(name, words) for name, (words, _) in ROW_SORTS.items()],
+        "newer": chosen.query(at=page.newer) if page.newer else "",
+        "older": chosen.query(at=page.older) if page.older else "",
+    }
+    return render(request, "projects/batch_rows.html", context)
+
+
+def _rows(batch: Batch, chosen: RowFilter, at: str, size: int = 50) -> Any:
+    page = page_of(chosen.apply(batch).select_related("row"), at, size)
+    results: list[RowResult] = page.items
+    keys = [result.row_id for result in results]
+    hits: dict[int, list[HIT]] = {}
+    for hit in HIT.objects.filter(row__in=keys).order_by("round", "group"):
+        hits.setdefault(hit.row_id, []).append(hit)
+    field = main_field(batch.project.main_field, batch.answer_fields)
+    values: dict[int, list[str]] = {}
+    answers = Assignment.objects.kept().filter(row__in=keys).values_list("row_id", "answer__fields")
+    for row_id, fields in answers:
+        values.setdefault(row_id, []).extend((fields or {}).get(field, []))
+    items = [
+        {
+            "result": result,
+            "row": result.row,
+            "cells": [result.row.input.get(name) for name in batch.columns[:2]],
+            "hits": hits.get(result.row_id, []),
+            "hit": hits[result.row_id][-1] if result.row_id in hits else None,
+            "expected": sum(
+                hit.max_assignments
+                for hit in hits.get(result.row_id, [])
+                if hit.publish_state == IntentionState.PUBLISHED
+            ),
+            "mean": shown(mean(values.get(result.row_id, []))),
+        }
+        for result in results
+    ]
+    return type(page)(items=items, newer=page.newer, older=page.older, total=page.total)
+
+
+@require_safe
+def row(request: TeamRequest, public_id: uuid.UUID, number: int) -> HttpResponse:
+    """One row with all its answers; for numbers, their mean."""
+    found = batch_or_404(request, public_id)
+    line = get_object_or_404(BatchRow.objects.select_related("result"), batch=found, number=number)
+    answers = list(
+        Assignment.objects.filter(row=line)
+        .select_related("answer", "left_out_by")
+        .order_by("submitted_at", "id")
+    )
+    names = shown_ids(found.team_id, [answer.worker_id for answer in answers], request.actor)
+    kept = [answer for answer in answers if not answer.left_out_at]
+    fields = sorted({name for answer in answers for name in answer.answer.fields})
+    context = head(request, found, "rows") | {
+        "row": line,
+        "inputs": [(name, line.input.get(name)) for name in found.columns],
+        "hits": line.hits.order_by("round", "group"),
+        "fields": fields,
+        "answers": [
+            {
+                "assignment": answer,
+                "worker": names.get(answer.worker_id, ""),
+                "cells": [answer.answer.fields.get(name, []) for name in fields],
+            }
+            for answer in answers
+        ],
+        "means": [
+            shown(mean([value for answer in kept for value in answer.answer.fields.get(name, [])]))
+            for name in fields
+        ],
+        "before": number - 1 if number > 1 else None,
+        "after": number + 1 if number < found.rows_total else None,
+    }
+    return render(request, "projects/row.html", context)
+
+
+# Export and activity ------------------------------------------------------------------------------
+
+
+@require_safe
+def batch_export(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    found = batch_or_404(request, public_id)
+    left_out = Assignment.objects.filter(batch=found, left_out_at__isnull=False).count()
+    context = head(request, found, "export") | {
+        "left_out": left_out,
+        "main_field": main_field(found.project.main_field, found.answer_fields),
+    }
+    return render(request, "projects/batch_export.html", context)
+
+
+@require_safe
+def results_csv(request: TeamRequest, public_id: uuid.UUID) -> StreamingHttpResponse:
+    found, chosen = _results(request, public_id)
+    lines = exporting.results_csv(found, by=request.actor, assignments=chosen)
+    return _download(lines, f"Batch_{found.pk}_batch_results.csv", "text/csv; charset=utf-8")
+
+
+@require_safe
+def results_jsonl(request: TeamRequest, public_id: uuid.UUID) -> StreamingHttpResponse:
+    found, chosen = _results(request, public_id)
+    lines = exporting.results_jsonl(found, by=request.actor, assignments=chosen)
+    return _download(lines, f"{_slug(found)}.jsonl", "application/x-ndjson")
+
+
+@require_safe
+def results_json(request: TeamRequest, public_id: uuid.UUID) -> StreamingHttpResponse:
+    found, _ = _results(request, public_id)
+    return _download(
+        exporting.results_json(found, by=request.actor), f"{_slug(found)}.json", "application/json"
+    )
+
+
+def _results(request: TeamRequest, public_id: uuid.UUID) -> tuple[Batch, Any]:
+    found = batch_or_404(request, public_id)
+    return found, exporting.exported(found, with_left_out=request.GET.get("left_out") == "1")
+
+
+def _slug(batch: Batch) -> str:
+    return slugify(batch.name) or f"batch-{batch.pk}"
+
+
+def _download(lines: Iterator[bytes], name: str, kind: str) -> StreamingHttpResponse:
+    response = StreamingHttpResponse(lines, content_type=kind)
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+@require_safe
+def batch_activity(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    found = batch_or_404(request, public_id)
+    own = Event.objects.filter(target_type="projects.batch", target_id=found.pk)
+    answers = Event.objects.filter(target_type="projects.assignment", details__batch=found.pk)
+    events = (own | answers).filter(team_id=found.team_id).select_related("by").order_by("-pk")[:200]
+    context = head(request, found, "activity") | {"events": [(event, _sentence(event)) for event in events]}
+    return render(request, "projects/batch_activity.html", context)
+
+
+_SENTENCES = {
+    "batch.created": "made the batch with {rows} rows",
+    "batch.changed": "changed its settings",
+    "batch.published": "published {rows} HITs for ${total}",
+    "batch.paused": "paused publishing",
+    "batch.resumed": "resumed publishing",
+    "batch.retried": "tried {hits} failed rows again",
+    "batch.collected": "asked for new answers",
+    "batch.decided": "chose {answers} answers to {verdict}",
+    "assignment.approved": "approved an answer",
+    "assignment.rejected": "rejected an answer",
+    "assignment.undone": "took a decision back",
+    "assignment.left_out": "left an answer out",
+    "assignment.taken_in": "took an answer back in",
+}
+
+
+def _sentence(event: Event) -> str:
+    return _SENTENCES.get(event.verb, event.verb).format_map({"rows": "", "hits": "", **event.details})
+
+
+# What can be asked --------------------------------------------------------------------------------
+
+
+def _asked(
+    request: TeamRequest, public_id: uuid.UUID, action: Callable[..., Batch], said: str, **arguments: Any
+) -> HttpResponse:
+    found = batch_or_404(request, public_id)
+    action(found, by=request.actor, **arguments)
+    messages.info(request, said)
+    return redirect("projects:batch", found.public_id)
+
+
+@require_POST
+def collect_now(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    return _asked(request, public_id, collect, "Asking for new answers; they appear here by themselves.")
+
+
+@require_POST
+def pause(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    return _asked(request, public_id, pause_batch, "Paused: nothing more is created. Live HITs go on.")
+
+
+@require_POST
+def resume(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    return _asked(request, public_id, resume_batch, "Going on where it was paused.")
+
+
+@require_POST
+def retry_failed(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    """All failed rows, or those whose numbers are given."""
+    numbers = [int(number) for number in request.POST.getlist("row") if number.isdecimal()]
+    said = "Trying again; nothing is created twice."
+    return _asked(request, public_id, retry_failed_hits, said, rows=numbers or None)

@@ -1,0 +1,332 @@
+"""Review: one answer beside its input, decided by a click or a key; many at once after a dry run; jobs; Home."""
+
+import uuid
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Min, Q
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from mturkhub.accounts.actors import TeamRequest
+from mturkhub.accounts.models import Connection
+from mturkhub.accounts.permissions import Permission, can
+from mturkhub.common.errors import ActionRefused
+from mturkhub.common.money import dollars
+from mturkhub.gateway.fees import fee_per_assignment
+from mturkhub.intentions.models import Job, JobState
+from mturkhub.workers.naming import shown_ids
+from projects import rules
+from projects.actions import reviews
+from projects.costs import hourly_wage
+from projects.filters import SHOWN, SORTS, AssignmentFilter, page_of, public_id_or_none
+from projects.models import Assignment, Batch, Project
+from projects.states import BatchState, Verdict
+from projects.views.batches import batch_or_404, head
+
+
+@require_safe
+def review(request: TeamRequest) -> HttpResponse:
+    """The batches in which answers wait, the longest waiting first."""
+    waiting = Q(assignments__status="Submitted", assignments__pending_verdict="")
+    batches = (
+        Batch.objects.for_actor(request.actor)
+        .filter(answers_submitted__gt=0)
+        .select_related("project", "connection")
+        .annotate(oldest=Min("assignments__submitted_at", filter=waiting))
+        .filter(oldest__isnull=False)
+        .order_by("oldest")
+    )
+    return render(request, "projects/review.html", {"nav": "review", "batches": batches})
+
+
+@require_safe
+def review_batch(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    batch = batch_or_404(request, public_id)
+    chosen = AssignmentFilter.read(request.GET)
+    page = page_of(chosen.apply(batch).select_related("row"), request.GET.get("at", ""))
+    current = _current(request, batch, page.items)
+    keys = [answer.worker_id for answer in page.items] + ([current.worker_id] if current else [])
+    names = shown_ids(batch.team_id, keys, request.actor)
+    context = head(request, batch, "review") | {
+        "filter": chosen,
+        "page": page,
+        "queue": [(answer, names.get(answer.worker_id, "")) for answer in page.items],
+        "shown": SHOWN.items(),
+        "sorts": [(name, words) for name, (words, _) in SORTS.items()],
+        "here": chosen.query(**({"at": request.GET["at"]} if request.GET.get("at") else {})),
+        "newer": chosen.query(at=page.newer) if page.newer else "",
+        "older": chosen.query(at=page.older) if page.older else "",
+        "current": current,
+        "error": request.GET.get("error", "")[:300],
+        "feedback": request.GET.get("feedback", "")[:1100],
+    }
+    if current:
+        context |= _evidence(request, batch, current, names, page.items)
+    return render(request, "projects/review_batch.html", context)
+
+
+def _current(request: TeamRequest, batch: Batch, queue: list[Assignment]) -> Assignment | None:
+    wanted = public_id_or_none(request.GET.get("answer", ""))
+    if wanted:
+        own = Assignment.objects.filter(batch=batch).select_related("row", "answer", "hit")
+        if found := own.filter(public_id=wanted).first():
+            return found
+    if not queue:
+        return None
+    return Assignment.objects.select_related("row", "answer", "hit").get(pk=queue[0].pk)
+
+
+def _evidence(
+    request: TeamRequest, batch: Batch, current: Assignment, names: dict[int, str], queue: list[Assignment]
+) -> dict[str, Any]:
+    siblings = list(
+        Assignment.objects.filter(row=current.row_id)
+        .exclude(pk=current.pk)
+        .select_related("answer")
+        .order_by("submitted_at")
+    )
+    names |= shown_ids(batch.team_id, [answer.worker_id for answer in siblings], request.actor)
+    order = [answer.pk for answer in queue]
+    place = order.index(current.pk) if current.pk in order else -1
+    fee = fee_per_assignment(batch.reward, batch.max_assignments, batch.connection.fee_schedule)
+    record = Assignment.objects.filter(team_id=batch.team_id, worker=current.worker_id)
+    return {
+        "worker": names.get(current.worker_id, ""),
+        "inputs": [(name, current.row.input.get(name)) for name in batch.columns],
+        "fields": sorted(current.answer.fields.items()),
+        "siblings": [(answer, names.get(answer.worker_id, "")) for answer in siblings],
+        "price": batch.reward + fee,
+        "wage": hourly_wage(batch.reward, current.work_time),
+        "worker_answers": record.count(),
+        "worker_rejected": record.filter(status="Rejected").count(),
+        "can_decide": rules.can_decide(current),
+        "before": queue[place - 1] if place > 0 else None,
+        "after": queue[place + 1] if 0 <= place < len(queue) - 1 else None,
+        "can_undo": bool(current.pending_verdict),
+    }
+
+
+# One answer ---------------------------------------------------------------------------------------
+
+
+def _assignment(request: TeamRequest, public_id: uuid.UUID) -> Assignment:
+    found = Assignment.objects.for_actor(request.actor).select_related("batch")
+    return get_object_or_404(found, public_id=public_id)
+
+
+def _back(request: TeamRequest, assignment: Assignment, *, go_on: bool = True) -> HttpResponse:
+    """To the next answer of the same list; the list itself is in the form."""
+    query = AssignmentFilter.read(request.POST)
+    more = {"at": request.POST["at"]} if request.POST.get("at") else {}
+    target = public_id_or_none(request.POST.get("next", "")) if go_on else assignment.public_id
+    if target:
+        more["answer"] = str(target)
+    url = reverse("projects:review_batch", args=[assignment.batch.public_id])
+    return redirect(f"{url}?{query.query(**more)}")
+
+
+def _undo_hint(request: TeamRequest, assignment: Assignment, said: str) -> None:
+    messages.info(request, f"{said} Undo with Z until MTurk is told.", extra_tags=str(assignment.public_id))
+    request.session["last_decided"] = str(assignment.public_id)
+
+
+@require_POST
+def approve(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    assignment = _assignment(request, public_id)
+    reviews.approve_assignment(assignment, by=request.actor, feedback=request.POST.get("feedback", ""))
+    _undo_hint(request, assignment, "Approving.")
+    return _back(request, assignment)
+
+
+@require_POST
+def reject(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    """Without a reason the page comes again with the sentence; what was typed is kept."""
+    assignment = _assignment(request, public_id)
+    feedback = request.POST.get("feedback", "")
+    try:
+        reviews.reject_assignment(assignment, by=request.actor, feedback=feedback)
+    except ActionRefused as refused:
+        if refused.status != 400:
+            raise
+        url = reverse("projects:review_batch", args=[assignment.batch.public_id])
+        query = AssignmentFilter.read(request.POST).query(
+            answer=str(assignment.public_id), error=refused.sentence, feedback=feedback[:1100]
+        )
+        return redirect(f"{url}?{query}#reject")
+    _undo_hint(request, assignment, "Rejecting.")
+    return _back(request, assignment)
+
+
+@require_POST
+def leave_out(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    """Pay, but leave out: approved for the Worker, not counted in the data."""
+    assignment = _assignment(request, public_id)
+    reviews.leave_out(assignment, by=request.actor, reason=request.POST.get("reason", ""))
+    if rules.can_decide(assignment):
+        reviews.approve_assignment(assignment, by=request.actor)
+    _undo_hint(request, assignment, "Paying, and leaving it out of the data.")
+    return _back(request, assignment)
+
+
+@require_POST
+def take_back_in(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    assignment = _assignment(request, public_id)
+    reviews.take_back_in(assignment, by=request.actor)
+    messages.info(request, "Counted in the data again.")
+    return _back(request, assignment, go_on=False)
+
+
+@require_POST
+def undo(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    assignment = _assignment(request, public_id)
+    reviews.undo_decision(assignment, by=request.actor)
+    messages.info(request, "Taken back; it waits for a decision again.")
+    return _back(request, assignment, go_on=False)
+
+
+# Many at once -------------------------------------------------------------------------------------
+
+
+@require_http_methods(["GET", "POST"])
+def decide_many(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    """GET shows what would happen; POST does exactly that to what waits in the filter now."""
+    batch = batch_or_404(request, public_id)
+    given = request.POST if request.method == "POST" else request.GET
+    verdict = Verdict.REJECT if given.get("verdict") == "reject" else Verdict.APPROVE
+    chosen = AssignmentFilter.read(given)
+    feedback = given.get("feedback", "")
+    error = ""
+    if request.method == "POST":
+        try:
+            job = reviews.decide_many(
+                batch, chosen.apply(batch), by=request.actor, verdict=verdict, feedback=feedback
+            )
+            return redirect("projects:job", job.public_id)
+        except ActionRefused as refused:
+            if refused.status != 400:
+                raise
+            error = refused.sentence
+    plan = reviews.plan_decisions(batch, chosen.apply(batch), by=request.actor, verdict=verdict)
+    verb = "Approve" if verdict == Verdict.APPROVE else "Reject"
+    keeps = "for" if verdict == Verdict.APPROVE else "keep"
+    context = head(request, batch, "review") | {
+        "filter": chosen,
+        "verdict": verdict.value,
+        "plan": plan,
+        "feedback": feedback,
+        "error": error,
+        "button": f"{verb} {plan.count:,} answer{'s' if plan.count != 1 else ''} {keeps} {dollars(plan.price)}",
+        "back": chosen.query(),
+    }
+    return render(request, "projects/decide_many.html", context, status=400 if error else 200)
+
+
+@require_safe
+def job(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    found = get_object_or_404(Job.objects.for_actor(request.actor).select_related("by"), public_id=public_id)
+    subject = public_id_or_none(found.subject)
+    batch = Batch.objects.for_actor(request.actor).filter(public_id=subject).first() if subject else None
+    waiting_for_mturk = 0
+    if batch:
+        waiting_for_mturk = (
+            Assignment.objects.filter(batch=batch, status="Submitted").exclude(pending_verdict="").count()
+        )
+    context = {
+        "nav": "review",
+        "job": found,
+        "batch": batch,
+        "confirming": waiting_for_mturk,
+        "is_running": found.state == JobState.RUNNING or waiting_for_mturk,
+        "passed_over": found.items.exclude(outcome__in=["", "done"]).values("outcome").distinct()[:5],
+    }
+    return render(request, "projects/_job.html" if request.htmx else "projects/job.html", context)
+
+
+# Home ---------------------------------------------------------------------------------------------
+
+
+@require_safe
+def home(request: TeamRequest) -> HttpResponse:
+    """What needs a person, then what goes on by itself."""
+    batches = Batch.objects.for_actor(request.actor).select_related("project", "connection", "team")
+    live = batches.filter(state__in=[BatchState.PUBLISHING, BatchState.LIVE, BatchState.PAUSED])
+    connections = Connection.objects.for_actor(request.actor)
+    projects = Project.objects.for_actor(request.actor)
+    context = {
+        "nav": "home",
+        "needs": _needs(live, connections),
+        "batches": live.order_by("-pk")[:10],
+        "drafts": batches.drafts().order_by("-pk")[:5],
+        "steps": _first_steps(request, projects, batches, connections),
+    }
+    return render(request, "projects/home.html", context)
+
+
+def _needs(live: Any, connections: Any) -> list[dict[str, str]]:
+    """Sentences, each with the one link that starts the work; what costs somebody money comes first."""
+    needs = []
+    for connection in connections.exclude(problem=""):
+        needs.append(
+            _need("red", f"{connection}: {connection.problem}", "Look", "accounts:connection", connection)
+        )
+    for connection in connections.filter(creation_paused_at__isnull=False):
+        said = f"{connection}: creating HITs is paused. {connection.creation_paused_reason}"
+        needs.append(_need("red", said, "Look", "accounts:connection", connection))
+    for batch in live.filter(rows_failed__gt=0)[:4]:
+        rows = f"{batch.rows_failed} row{'s' if batch.rows_failed != 1 else ''}"
+        needs.append(
+            _need("red", f"{batch}: {rows} could not be created.", "See why", "projects:batch", batch)
+        )
+    for batch in live.filter(state=BatchState.PAUSED)[:4]:
+        needs.append(
+            _need("orange", f"{batch} is paused. {batch.state_reason}", "Look", "projects:batch", batch)
+        )
+    for batch in live.filter(answers_submitted__gt=0).order_by("pk")[:8]:
+        waiting = Assignment.objects.filter(batch=batch).awaiting_review()
+        count = waiting.count()
+        if count:
+            answers = f"{count:,} answer{'s wait' if count != 1 else ' waits'}"
+            said = f"{batch}: {answers} for a decision."
+            needs.append(_need("orange", said, f"Review {count:,}", "projects:review_batch", batch))
+    return needs[:8]
+
+
+def _need(tone: str, said: str, label: str, url_name: str, thing: Any) -> dict[str, str]:
+    return {"tone": tone, "said": said, "label": label, "href": reverse(url_name, args=[thing.public_id])}
+
+
+def _first_steps(request: TeamRequest, projects: Any, batches: Any, connections: Any) -> list[dict[str, Any]]:
+    """The set-up list with its ticks; empty once a batch has been answered."""
+    if (
+        batches.filter(Q(answers_approved__gt=0) | Q(answers_submitted__gt=0)).exists()
+        or request.team is None
+    ):
+        return []
+    may_edit = can(request.actor, Permission.PROJECT_EDIT, request.team)
+    first = projects.order_by("pk").first()
+    steps = [
+        ("Connect an account", connections.exists(), reverse("accounts:connections")),
+        (
+            "Test it",
+            connections.filter(tested_at__isnull=False, problem="").exists(),
+            reverse("accounts:connections"),
+        ),
+        ("Make a project", first is not None, reverse("projects:create_project")),
+        (
+            "Write the question",
+            first is not None and first.templates.exists(),
+            reverse("projects:edit_template", args=[first.public_id]) if first else "",
+        ),
+        (
+            "Upload a file and publish it",
+            batches.filter(published_at__isnull=False).exists(),
+            reverse("projects:upload_batch", args=[first.public_id]) if first else "",
+        ),
+        ("Try it as a test Worker, from the batch page", False, ""),
+    ]
+    return [
+        {"words": words, "is_done": done, "href": href if may_edit else ""} for words, done, href in steps
+    ]
