@@ -18,13 +18,14 @@ def main() -> None:
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     verbs.add_parser("up", help="start everything; Ctrl-C stops it")
+    verbs.add_parser("demo", help="the same, with a published batch and Workers who answer it")
     link = verbs.add_parser("sign-in-link", help="print a link that signs a person in once")
     link.add_argument("email")
     wish = parser.parse_args()
     try:
         settings = read_settings(os.environ, folder=Path.cwd())
-        if wish.verb == "up":
-            up(settings)
+        if wish.verb in ("up", "demo"):
+            up(settings, demo=wish.verb == "demo")
         else:
             print_sign_in_link(settings, wish.email)
     except CannotStart as refusal:

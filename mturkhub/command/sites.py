@@ -1,4 +1,4 @@
-"""The four processes that are ours, as the manager runs them: dashboard, marketplace, Celery worker, beat."""
+"""The processes that are ours, as the manager runs them: dashboard, marketplace, Celery worker, beat."""
 
 import http.client
 import signal
@@ -75,6 +75,25 @@ def worker(env: Mapping[str, str]) -> Service:
 def beat(schedule: Path, env: Mapping[str, str]) -> Service:
     """The process that rings every few seconds for what is due; it notes in a file what it rang last."""
     return _celery("beat", ["beat", "--schedule", str(schedule), "--pidfile="], env)
+
+
+def pretend_workers(env: Mapping[str, str]) -> Service:
+    """Workers of the demo, who look for something to answer every few seconds."""
+    return Service(
+        name="pretend-workers",
+        command=[
+            sys.executable,
+            "-m",
+            "mturkhub.command.repeat",
+            "10",
+            sys.executable,
+            "-m",
+            "django",
+            "work",
+        ],
+        env=env,
+        tier=2,
+    )
 
 
 def _celery(name: str, command: list[str], env: Mapping[str, str]) -> Service:

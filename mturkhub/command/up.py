@@ -12,7 +12,7 @@ from mturkhub.command.settings import Settings, dashboard, marketplace
 PREPARE = (sys.executable, "-m", "mturkhub.command.prepare")
 
 
-def up(settings: Settings) -> None:
+def up(settings: Settings, *, demo: bool = False) -> None:
     """Start everything, stay until asked to stop, and stop everything; raises CannotStart."""
     began = time.monotonic()
     settings.home.prepare()
@@ -35,6 +35,8 @@ def up(settings: Settings) -> None:
             sites.worker(dashboard(everything)),
             sites.beat(settings.home.beat_schedule, dashboard(everything)),
         )
+        if demo:
+            start_demo(manager, everything)
         tell(welcome(settings, link, time.monotonic() - began))
         manager.run_until_asked_to_stop()
         tell("Stopping.")
@@ -79,6 +81,13 @@ def prepare(manager: Manager, everything: dict[str, str]) -> str:
         }
     )
     return outputs["prepare-web"].strip()
+
+
+def start_demo(manager: Manager, everything: dict[str, str]) -> None:
+    """Publish the demo's batch, unless an earlier start did, and let pretend Workers answer it."""
+    make = [sys.executable, "-m", "django", "make_demo"]
+    manager.together({"make-demo": (make, dashboard(everything))})
+    manager.start(sites.pretend_workers(marketplace(everything)))
 
 
 def hidden(settings: Settings, everything: dict[str, str]) -> list[str]:
