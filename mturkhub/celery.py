@@ -61,7 +61,7 @@ app.conf.beat_schedule = {
     # Stale leases, and intentions whose outcome nobody knows.
     "settle": every(15, "projects.tasks.settle_unknown"),
     # What the header shows, and whether a Connection paused for lack of funds may go on.
-    "balances": every(60, "projects.tasks.refresh_balances"),
+    "balances": every(10, "projects.tasks.refresh_balances"),
     # Previews and other files whose time is over.
     "expire": every(60, "projects.tasks.expire_files"),
     # Bulk work that is unfinished.

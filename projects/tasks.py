@@ -4,11 +4,13 @@ A task may run twice or die halfway; what is to be done stands in rows.
 """
 
 import logging
+from datetime import timedelta
 
 from celery import shared_task
+from django.db.models import Q
 
 from mturkhub.accounts.credentials import gateway_for
-from mturkhub.accounts.models import Connection
+from mturkhub.accounts.models import Connection, Environment
 from mturkhub.common import clock
 from mturkhub.common.stored_files import delete_expired_files
 from mturkhub.gateway.errors import MTurkError
@@ -23,6 +25,8 @@ from projects.publishing import publish_chunk
 from projects.sending import send_decisions
 
 log = logging.getLogger(__name__)
+
+BALANCE_LIFE = timedelta(seconds=60)
 
 
 @shared_task
@@ -89,8 +93,10 @@ def settle_unknown() -> None:
 
 @shared_task
 def refresh_balances() -> None:
-    """Ask each Connection in use for its balance; one that does not answer keeps the last known one."""
-    for connection in Connection.objects.filter(tested_at__isnull=False):
+    """Ask for balances a minute old; a Connection that does not answer keeps the last known one."""
+    old = Q(balance_at__isnull=True) | Q(balance_at__lt=clock.now() - BALANCE_LIFE)
+    in_use = Q(tested_at__isnull=False) | Q(environment=Environment.LOCAL)
+    for connection in Connection.objects.filter(old, in_use):
         try:
             refresh_balance(connection, gateway=gateway_for(connection))
         except MTurkError as error:

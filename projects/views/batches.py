@@ -87,16 +87,22 @@ def batch(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     found = batch_or_404(request, public_id)
     if not found.published_at:
         return redirect("projects:cost", found.public_id)
-    context = head(request, found, "progress") | progress(found)
-    context["rows"] = _rows(found, RowFilter(sort="row"), "", size=10).items
-    return render(request, "projects/batch.html", context)
+    return render(request, "projects/batch.html", _progress_page(request, found))
 
 
 @require_safe
 def batch_figures(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
-    """The live part of the batch page."""
+    """The live part of the batch page; when the batch has changed its state, the whole page comes anew."""
     found = batch_or_404(request, public_id)
-    return render(request, "projects/_batch_figures.html", head(request, found, "progress") | progress(found))
+    response = render(request, "projects/_batch_figures.html", _progress_page(request, found))
+    if request.GET.get("was", found.state) != found.state:
+        response["HX-Refresh"] = "true"
+    return response
+
+
+def _progress_page(request: TeamRequest, batch: Batch) -> dict[str, Any]:
+    rows = _rows(batch, RowFilter(sort="row"), "", size=10).items
+    return head(request, batch, "progress") | progress(batch) | {"rows": rows}
 
 
 def progress(batch: Batch) -> dict[str, Any]:

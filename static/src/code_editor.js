@@ -9,6 +9,7 @@ for (const textarea of document.querySelectorAll("textarea[data-code-editor]")) 
       basicSetup,
       html(),
       EditorView.lineWrapping,
+      EditorView.cspNonce.of(textarea.closest("[data-style-nonce]")?.dataset.styleNonce ?? ""),
       EditorView.contentAttributes.of({ "aria-label": textarea.dataset.codeEditor || "HTML" }),
       EditorView.updateListener.of((update) => {
         if (!update.docChanged) return;
