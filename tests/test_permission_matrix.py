@@ -9,7 +9,10 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from mturkhub.accounts.models import Connection, User
-from projects.models import Assignment, Batch, Project
+from mturkhub.intentions.models import Job
+from projects.actions.reviews import approve_assignment
+from projects.actions.uploads import upload_file
+from projects.models import Assignment, Batch, BatchUpload, Project
 from tests.factories import AssignmentFactory, BatchFactory, ProjectFactory, UserFactory
 from tests.permissions import ROLES, Row, accounts, deciding, making
 
@@ -25,6 +28,11 @@ class World:
     batch: Batch
     draft: Batch
     assignment: Assignment
+    # Olive has just approved it: MTurk has not been told.
+    decided: Assignment
+    upload: BatchUpload
+    job: Job
+    olive: User
     newcomer: User
 
 
@@ -35,12 +43,18 @@ def world(team, connection, olive) -> World:
     connection.save()
     project = ProjectFactory(team=team, created_by=olive.user)
     batch = BatchFactory(project=project, connection=connection, published=True, rows=2)
+    decided = AssignmentFactory(hit=batch.hits.last())
+    approve_assignment(decided, by=olive.actor)
     return World(
         connection=connection,
         project=project,
         batch=batch,
         draft=BatchFactory(project=project, connection=connection, template=batch.template, rows=2),
         assignment=AssignmentFactory(hit=batch.hits.first()),
+        decided=decided,
+        upload=upload_file(project, by=olive.actor, name="texts.csv", chunks=[b"text\nhello\n"]),
+        job=Job.objects.create(team=team, kind="decide_many", title="Approve 2 answers", by=olive.user),
+        olive=olive.user,
         newcomer=UserFactory(),
     )
 
@@ -75,7 +89,7 @@ def test_each_of_the_cast_gets_what_the_table_says(request, world, name, method)
         with transaction.atomic():
             address = reverse(name, kwargs=row.arguments(world))
             client = people[role].client if role in people else Client()
-            answered[role] = getattr(client, method)(address, row.data).status_code
+            answered[role] = getattr(client, method)(address, row.posted(world)).status_code
             transaction.set_rollback(True)
 
     assert answered == row.statuses(method)

@@ -28,8 +28,11 @@ class Row:
     post: str = NOT_THAT_METHOD
     # From the test's World to the arguments of the address.
     arguments: Callable[[Any], dict[str, Any]] = lambda world: {}
-    # What is posted.
-    data: dict[str, Any] = field(default_factory=dict)
+    # What is posted, or how it follows from the test's World.
+    data: dict[str, Any] | Callable[[Any], dict[str, Any]] = field(default_factory=dict)
+
+    def posted(self, world: Any) -> dict[str, Any]:
+        return self.data(world) if callable(self.data) else self.data
 
     def statuses(self, method: str) -> dict[str, int]:
         written = [int(status) for status in getattr(self, method).split()]

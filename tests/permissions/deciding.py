@@ -1,5 +1,41 @@
-"""What comes after publishing: home, batch, rows, review, jobs, downloads."""
+"""Home, batches, rows, review, decisions, exports."""
 
-from tests.permissions import Row
+from tests.permissions import SIGNED_IN, TEAM, Row
 
-ROWS: dict[str, Row] = {}
+_BATCH = {"arguments": lambda world: {"public_id": world.batch.public_id}}
+_ASSIGNMENT = {"arguments": lambda world: {"public_id": world.assignment.public_id}}
+_DECIDED = {"arguments": lambda world: {"public_id": world.decided.public_id}}
+_MANAGERS_POST = "302 302 403 403 404 302"
+_REVIEWERS = "200 200 200 403 404 302"
+_REVIEWERS_POST = "302 302 302 403 404 302"
+# Allowed, and the state forbids it: nothing waits to be paused, nothing has failed.
+_NOT_NOW = "409 409 403 403 404 302"
+
+ROWS = {
+    "projects:home": Row(get=SIGNED_IN),
+    "projects:batch": Row(get=TEAM, **_BATCH),
+    "projects:batch_figures": Row(get=TEAM, **_BATCH),
+    "projects:batch_rows": Row(get=TEAM, **_BATCH),
+    "projects:row": Row(get=TEAM, arguments=lambda world: {"public_id": world.batch.public_id, "number": 1}),
+    "projects:batch_export": Row(get=TEAM, **_BATCH),
+    # A viewer reads results, under pseudonyms.
+    "projects:results_csv": Row(get=TEAM, **_BATCH),
+    "projects:results_jsonl": Row(get=TEAM, **_BATCH),
+    "projects:results_json": Row(get=TEAM, **_BATCH),
+    "projects:batch_activity": Row(get=TEAM, **_BATCH),
+    "projects:collect_now": Row(post=_REVIEWERS_POST, **_BATCH),
+    "projects:pause": Row(post=_NOT_NOW, **_BATCH),
+    "projects:resume": Row(post=_NOT_NOW, **_BATCH),
+    "projects:retry_failed": Row(post=_NOT_NOW, **_BATCH),
+    "projects:review": Row(get=SIGNED_IN),
+    "projects:review_batch": Row(get=TEAM, **_BATCH),
+    "projects:decide_many": Row(
+        get=_REVIEWERS, post=_REVIEWERS_POST, data={"verdict": "approve", "show": "waiting"}, **_BATCH
+    ),
+    "projects:approve": Row(post=_REVIEWERS_POST, **_ASSIGNMENT),
+    "projects:reject": Row(post=_REVIEWERS_POST, data={"feedback": "The answer is empty."}, **_ASSIGNMENT),
+    "projects:leave_out": Row(post=_REVIEWERS_POST, **_ASSIGNMENT),
+    "projects:take_back_in": Row(post=_REVIEWERS_POST, **_ASSIGNMENT),
+    "projects:undo": Row(post=_REVIEWERS_POST, **_DECIDED),
+    "projects:job": Row(get=TEAM, arguments=lambda world: {"public_id": world.job.public_id}),
+}

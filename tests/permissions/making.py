@@ -1,5 +1,66 @@
-"""From a project to a published batch: projects, template editor, uploads, cost."""
+"""Projects, templates, uploads, and the draft of a batch."""
 
-from tests.permissions import Row
+from projects.previews import Preview, preview_url
+from tests.permissions import SIGNED_IN, TEAM, Row
 
-ROWS: dict[str, Row] = {}
+_PROJECT = {"arguments": lambda world: {"public_id": world.project.public_id}}
+_UPLOAD = {"arguments": lambda world: {"public_id": world.upload.public_id}}
+_DRAFT = {"arguments": lambda world: {"public_id": world.draft.public_id}}
+_MANAGERS = "200 200 403 403 404 302"
+_MANAGERS_POST = "302 302 403 403 404 302"
+_PROJECT_FORM = {
+    "name": "Another",
+    "title": "Another",
+    "description": "Another kind of work.",
+    "reward": "0.05",
+    "max_assignments": "1",
+    "assignment_duration_0": "1",
+    "assignment_duration_1": "hours",
+    "lifetime_0": "7",
+    "lifetime_1": "days",
+    "auto_approval_delay_0": "3",
+    "auto_approval_delay_1": "days",
+    "approval": "by_hand",
+    "frame_height": "0",
+}
+
+
+def _batch_form(world):
+    settings = {name: value for name, value in _PROJECT_FORM.items() if name in _BATCH_FIELDS}
+    return {**settings, "name": "First", "connection": world.connection.pk}
+
+
+_BATCH_FIELDS = {
+    name for name in _PROJECT_FORM if name not in {"title", "description", "approval", "frame_height"}
+}
+
+
+def _token(world):
+    """An address made for Olive: nobody else gets it, not even in her team."""
+    url = preview_url(world.project.team_id, world.olive.pk, Preview("<p>Hello</p>", {}))
+    return {"token": url.split("/")[2]}
+
+
+ROWS = {
+    "projects:projects": Row(get=SIGNED_IN),
+    # Stan owns a team of his own, and may make a project there.
+    "projects:create_project": Row(
+        get="200 200 403 403 200 302", post="302 302 403 403 302 302", data=_PROJECT_FORM
+    ),
+    "projects:project": Row(get=TEAM, **_PROJECT),
+    "projects:edit_project": Row(get=_MANAGERS, post=_MANAGERS_POST, data=_PROJECT_FORM, **_PROJECT),
+    # Everybody in the team may read the template, and see what the checks say of other HTML.
+    "projects:edit_template": Row(get=TEAM, post=_MANAGERS_POST, data={"html": "<p>New</p>"}, **_PROJECT),
+    "projects:check_template": Row(post=TEAM, data={"html": "<p>New</p>"}, **_PROJECT),
+    "projects:preview": Row(get="200 404 404 404 404 302", arguments=_token),
+    "projects:upload_batch": Row(
+        get=_MANAGERS, post=_MANAGERS_POST, data={"pasted": "text\nhello\n"}, **_PROJECT
+    ),
+    "projects:sample_file": Row(get=TEAM, **_PROJECT),
+    "projects:check_upload": Row(get=_MANAGERS, **_UPLOAD),
+    "projects:drop_lines": Row(post=_MANAGERS_POST, **_UPLOAD),
+    "projects:bad_lines": Row(get=_MANAGERS, **_UPLOAD),
+    "projects:make_batch": Row(post=_MANAGERS_POST, **_UPLOAD),
+    "projects:cost": Row(get=_MANAGERS, post=_MANAGERS_POST, data=_batch_form, **_DRAFT),
+    "projects:publish_batch": Row(post=_MANAGERS_POST, data=_batch_form, **_DRAFT),
+}
