@@ -57,6 +57,9 @@ def answer(request: HttpRequest) -> HttpResponse:
         fault = service_fault()
         body, status = fault.body(), fault.http_status
     content = json.dumps(body, separators=(",", ":"))
+    operation = request.headers.get("X-Amz-Target", "").removeprefix(_TARGET_PREFIX)
+    # What a caller sends may hold anything; only names of operations go into the log.
+    logger.info("api %s %s", operation if operation in shapes.operation_names() else "unknown", status)
     return HttpResponse(
         content,
         status=status,
