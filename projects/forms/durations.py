@@ -48,14 +48,17 @@ class DurationField(forms.MultiValueField):
         self, *, shortest: timedelta = timedelta(0), longest: timedelta = timedelta(days=365), **kwargs: Any
     ) -> None:
         self.shortest, self.longest = shortest, longest
+        # A unit alone is no duration: the number decides whether there is one, below.
         fields = (
-            forms.DecimalField(min_value=Decimal(0), max_value=Decimal(10**9)),
-            forms.ChoiceField(choices=[(name, name) for name in UNITS]),
+            forms.DecimalField(min_value=Decimal(0), max_value=Decimal(10**8), required=False),
+            forms.ChoiceField(choices=[(name, name) for name in UNITS], required=False),
         )
         super().__init__(fields, require_all_fields=False, **kwargs)
 
     def compress(self, data_list: list[Any]) -> timedelta | None:
         if not data_list or data_list[0] in (None, ""):
+            if self.required:
+                raise forms.ValidationError(self.error_messages["required"], code="required")
             return None
         number, unit = data_list[0], data_list[1] or "seconds"
         length = timedelta(seconds=int(number * UNITS[unit]))
