@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -283,8 +282,4 @@ def _number_or_text(answer: str) -> int | float | str:
     number = as_number(answer)
     if number is None:
         return answer
-    return (
-        int(number)
-        if number == number.to_integral_value() and abs(number) < Decimal(2**53)
-        else float(number)
-    )
+    return int(number) if number == number.to_integral_value() else float(number)

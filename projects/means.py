@@ -14,13 +14,19 @@ def main_field(wanted: str, fields: Iterable[str]) -> str:
     return names[0] if names else ""
 
 
+# Beyond it a double, and so JSON, cannot tell neighbours apart: who types more digits means an id, or harm.
+LARGEST = 2**53
+
+
 def as_number(text: str) -> Decimal | None:
-    """The number a Worker typed, or None; what is no finite number is none."""
+    """The number a Worker typed, or None; what is not finite, too large or grouped by `_` is none."""
+    if "_" in text:
+        return None
     try:
         number = Decimal(text.strip())
     except InvalidOperation:
         return None
-    return number if number.is_finite() else None
+    return number if number.is_finite() and abs(number) <= LARGEST else None
 
 
 def mean(values: Iterable[str]) -> Decimal | None:
@@ -32,8 +38,8 @@ def mean(values: Iterable[str]) -> Decimal | None:
 
 
 def shown(number: Decimal | None) -> str:
-    """At most two decimals, no trailing zeros: 2.2, 6."""
+    """One decimal, a second one where it says more: 2.2, 6.0, 6.67; nothing where there is no mean."""
     if number is None:
         return ""
-    text = f"{number:.2f}".rstrip("0").rstrip(".")
-    return text or "0"
+    text = f"{number:.2f}"
+    return text.removesuffix("0")

@@ -55,6 +55,7 @@ def head(request: TeamRequest, batch: Batch, tab: str) -> dict[str, Any]:
     group_id = group.hit_type.mturk_id if group and group.hit_type else ""
     site = batch.connection.worker_site_url.rstrip("/")
     is_local = batch.connection.environment == "local"
+    to_review = waiting_count(batch)
     return {
         "nav": "projects",
         "tab": tab,
@@ -73,9 +74,15 @@ def head(request: TeamRequest, batch: Batch, tab: str) -> dict[str, Any]:
         "can_pause": rules.can_pause(batch),
         "can_resume": rules.can_resume(batch),
         "can_retry": rules.can_retry(batch),
-        "to_review": waiting_count(batch),
-        "live": 2 if batch.state == BatchState.PUBLISHING else 15,
+        "to_review": to_review,
+        # What the head's pill and buttons depend on; when it changes, a live page is loaded anew.
+        "was": f"{batch.state} with answers" if to_review else batch.state,
+        "live": 2 if batch.state == BatchState.PUBLISHING or _is_collecting(batch) else 15,
     }
+
+
+def _is_collecting(batch: Batch) -> bool:
+    return bool(batch.connection.sweep_wanted_at or batch.connection.sweep_lease_until)
 
 
 def waiting_count(batch: Batch) -> int:
@@ -92,10 +99,10 @@ def batch(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
 
 @require_safe
 def batch_figures(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
-    """The live part of the batch page; when the batch has changed its state, the whole page comes anew."""
-    found = batch_or_404(request, public_id)
-    response = render(request, "projects/_batch_figures.html", _progress_page(request, found))
-    if request.GET.get("was", found.state) != found.state:
+    """The live part of the batch page; when its head would look different, the whole page comes anew."""
+    context = _progress_page(request, batch_or_404(request, public_id))
+    response = render(request, "projects/_batch_figures.html", context)
+    if request.GET.get("was", context["was"]) != context["was"]:
         response["HX-Refresh"] = "true"
     return response
 

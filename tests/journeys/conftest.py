@@ -1,0 +1,117 @@
+"""What journeys share: people in real browsers, Workers at the real marketplace, and an ear for complaints."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+
+from mturkhub.command.settings import dashboard, marketplace, read_settings
+from tests.servers import Stack, run
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Market:
+    """The marketplace of the stack, seen from its own side."""
+
+    stack: Stack
+
+    @cached_property
+    def _everything(self) -> dict[str, str]:
+        return read_settings(self.stack.env, folder=self.stack.home.parent).everything()
+
+    def manage(self, *command: str) -> str:
+        """Run one of its management commands; returns what it printed."""
+        return run([sys.executable, "-m", "django", *command], marketplace(self._everything))
+
+    def answer(self, answers: Iterable[tuple[str, str, Mapping[str, str]]]) -> list[str]:
+        """Workers accept and submit: HITId, WorkerId, fields each; returns the AssignmentIds."""
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.journeys.acting"],
+            input="".join(f"{json.dumps(answer)}\n" for answer in answers),
+            env=marketplace(self._everything),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout.split()
+
+    def dashboard(self, code: str) -> str:
+        """Run Python in the dashboard's own process environment; returns what it printed."""
+        command = [sys.executable, "-m", "django", "shell", "--no-imports", "-c", code]
+        return run(command, dashboard(self._everything))
+
+
+@pytest.fixture(scope="session")
+def market(stack: Stack) -> Market:
+    return Market(stack)
+
+
+@pytest.fixture
+def complaints() -> Iterator[list[str]]:
+    """What a browser complains about: broken scripts, refused content, failed requests. None is expected."""
+    heard: list[str] = []
+    yield heard
+    assert heard == []
+
+
+@pytest.fixture
+def listen(complaints: list[str]) -> Callable[[Page], Page]:
+    """Note down whatever goes wrong in a page from now on."""
+
+    def hear(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            complaints.append(
+                f"{message.type} on {message.page.url if message.page else '?'}: {message.text}"
+            )
+
+    def listen_to(page: Page) -> Page:
+        page.on("console", hear)
+        page.on("pageerror", lambda error: complaints.append(f"on {page.url}: {error}"))
+        page.on(
+            "response",
+            lambda got: complaints.append(f"{got.status} {got.url}") if got.status >= 500 else None,
+        )
+        return page
+
+    return listen_to
+
+
+def sign_in(page: Page, link: str) -> Page:
+    """Open a sign-in link and press its one button."""
+    page.goto(link)
+    page.get_by_role("button", name="Sign in as").click()
+    page.wait_for_url("**/")
+    return page
+
+
+@pytest.fixture(scope="session")
+def olives_cookies(stack: Stack, browser: Browser) -> dict[str, object]:
+    """The owner signed in, once for all journeys."""
+    context = browser.new_context()
+    sign_in(context.new_page(), stack.sign_in_link)
+    state = context.storage_state()
+    context.close()
+    return dict(state)
+
+
+@pytest.fixture
+def olive(
+    stack: Stack,
+    olives_cookies: dict[str, object],
+    new_context: Callable[..., BrowserContext],
+    listen: Callable[[Page], Page],
+) -> Page:
+    """The owner's browser, on Home."""
+    page = listen(new_context(storage_state=olives_cookies, base_url=stack.url).new_page())
+    page.goto("/")
+    return page
