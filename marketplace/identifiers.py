@@ -1,5 +1,6 @@
 """Identifiers that look like MTurk's and cannot be guessed."""
 
+import hashlib
 import secrets
 import string
 
@@ -18,6 +19,12 @@ def new_entity_id() -> str:
 def new_customer_id() -> str:
     """An id for a Worker or requester: A and 13 more."""
     return "A" + _random(13)
+
+
+def customer_id_for(name: str) -> str:
+    """The id that always belongs to this name, for pretend Workers."""
+    number = int.from_bytes(hashlib.sha256(name.encode()).digest(), "big")
+    return "A" + "".join(_LETTERS[number // len(_LETTERS) ** place % len(_LETTERS)] for place in range(13))
 
 
 def new_test_worker_id() -> str:

@@ -53,6 +53,9 @@ _EMPTY = Refused(
     "empty",
     _("The page sent no answer: none of its fields has a name. Tell the requester, or return the HIT."),
 )
+PREVIEW_ONLY = Refused(
+    "preview", _("This is a preview: nothing was sent. Accept the HIT first, then answer.")
+)
 _STATE_REFUSALS = {
     AssignmentState.SUBMITTED: _SUBMITTED,
     AssignmentState.APPROVED: _SUBMITTED,

@@ -28,16 +28,19 @@ MARKETPLACE_URL = (
     os.environ.get("MARKETPLACE_URL") or f"http://127.0.0.1:{os.environ.get('MARKETPLACE_PORT') or '8001'}"
 ).rstrip("/")
 # Where requesters' HTML is served: an origin of its own if the operator has one, without cookies in any case.
-MARKETPLACE_CONTENT_URL = os.environ.get("MARKETPLACE_CONTENT_URL") or f"{MARKETPLACE_URL}/content/"
+MARKETPLACE_CONTENT_URL = (
+    f"{(os.environ.get('MARKETPLACE_CONTENT_URL') or f'{MARKETPLACE_URL}/content').rstrip('/')}/"
+)
 CONTENT_ORIGIN = _origin(MARKETPLACE_CONTENT_URL)
 _SECURE = MARKETPLACE_URL.startswith("https://")
 _ON_LOOPBACK = _hosts(MARKETPLACE_URL) <= _LOOPBACK
-# An ExternalQuestion in a frame would get the cookies of any of these hosts, whatever its port.
-OWN_HOSTS = _hosts(
-    MARKETPLACE_URL,
-    MARKETPLACE_CONTENT_URL,
-    os.environ.get("MTURKHUB_URL") or f"http://127.0.0.1:{os.environ.get('MTURKHUB_PORT') or '8000'}",
+_DASHBOARD_URL = (
+    os.environ.get("MTURKHUB_URL") or f"http://127.0.0.1:{os.environ.get('MTURKHUB_PORT') or '8000'}"
 )
+# An ExternalQuestion in a frame would get the cookies of any of these hosts, whatever its port.
+OWN_HOSTS = _hosts(MARKETPLACE_URL, MARKETPLACE_CONTENT_URL, _DASHBOARD_URL)
+# Whether requesters' HTML may keep its origin: only on a host that has no cookie of ours, and answers nothing else.
+CONTENT_HAS_OWN_HOST = not _hosts(MARKETPLACE_CONTENT_URL) & _hosts(MARKETPLACE_URL, _DASHBOARD_URL)
 ALLOWED_HOSTS = sorted({*_hosts(MARKETPLACE_URL, MARKETPLACE_CONTENT_URL), "127.0.0.1", "localhost", "[::1]"})
 CSRF_TRUSTED_ORIGINS = [_origin(MARKETPLACE_URL)] if _SECURE else []
 
@@ -77,6 +80,7 @@ MIDDLEWARE = [
     "marketplace.wire.ApiMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "marketplace.worker_site.origins.ContentHostMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -99,8 +103,13 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "marketplace.worker_site.context.frame",
             ],
-            "builtins": ["django.templatetags.static", "django.templatetags.i18n"],
+            "builtins": [
+                "django.templatetags.static",
+                "django.templatetags.i18n",
+                "marketplace.templatetags.worker_ui",
+            ],
         },
     }
 ]
@@ -123,6 +132,8 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+
+LOGIN_URL = "worker_site:sign_in"
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"

@@ -4,6 +4,7 @@ from typing import Self
 
 from django.db import models
 from django.db.models import F, Q
+from django.urls import reverse
 
 from marketplace.identifiers import new_entity_id
 from marketplace.models.requester import Requester
@@ -46,6 +47,10 @@ class HITType(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    def get_absolute_url(self) -> str:
+        """The preview of its HITs on the worker site."""
+        return reverse("worker_site:preview", args=[self.group_mturk_id])
 
 
 class HITQuerySet(models.QuerySet["HIT"]):

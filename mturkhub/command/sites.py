@@ -78,18 +78,18 @@ def beat(schedule: Path, env: Mapping[str, str]) -> Service:
 
 
 def pretend_workers(env: Mapping[str, str]) -> Service:
-    """Workers of the demo, who look for something to answer every few seconds."""
+    """Workers of the demo, who take a few HITs every few seconds and answer them a round later."""
     return Service(
         name="pretend-workers",
         command=[
             sys.executable,
             "-m",
-            "mturkhub.command.repeat",
-            "10",
-            sys.executable,
-            "-m",
             "django",
             "work",
+            "--every",
+            "6",
+            "--most",
+            "4",
         ],
         env=env,
         tier=2,

@@ -1,0 +1,126 @@
+"""Which groups of HITs a Worker can choose from, and what they pay by the hour."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from django.db import connection
+from django.db.models import Count, Exists, Max, OuterRef
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from marketplace import clock
+from marketplace.models import HIT, Assignment, HITType, Worker
+from marketplace.models.assignment import TAKEN
+from marketplace.models.hit import HITQuerySet
+
+# From so many finished answers on, their median time is worth showing.
+ENOUGH_FINISHED = 10
+# The most recent enough to tell, few enough to sort at once.
+_LOOKED_AT = 200
+
+
+class Order(StrEnum):
+    """How the list of groups is sorted."""
+
+    WAGE = "wage"
+    REWARD = "reward"
+    NEWEST = "newest"
+    MOST = "most"
+
+    @property
+    def label(self) -> str | Promise:
+        return _ORDER_LABELS[self]
+
+
+_ORDER_LABELS = {
+    Order.WAGE: _("Best paid by the hour"),
+    Order.REWARD: _("Highest reward"),
+    Order.NEWEST: _("Newest"),
+    Order.MOST: _("Most HITs left"),
+}
+
+
+@dataclass(frozen=True)
+class Group:
+    """HITs of one HITType as a Worker finds them."""
+
+    hit_type: HITType
+    # HITs this Worker could accept now.
+    left: int
+    newest_at: datetime
+    # The median from accepting to submitting; None until enough are finished.
+    median_time: timedelta | None
+
+    @property
+    def wage(self) -> Decimal | None:
+        """Dollars an hour at the median time."""
+        if self.median_time is None:
+            return None
+        seconds = max(Decimal(1), Decimal(self.median_time.total_seconds()))
+        return (self.hit_type.reward * 3600 / seconds).quantize(Decimal("0.01"))
+
+
+def free_hits(worker: Worker | None) -> HITQuerySet:
+    """HITs with a slot for this Worker; without one, HITs with a slot for somebody."""
+    hits = HIT.objects.assignable(clock.now())
+    if worker is None:
+        return hits
+    return hits.exclude(Exists(Assignment.objects.filter(hit=OuterRef("pk"), worker=worker, state__in=TAKEN)))
+
+
+def find_groups(worker: Worker | None, *, search: str = "", order: Order = Order.WAGE) -> list[Group]:
+    """Every group with work left, in order; `search` is looked for in title, requester, keywords."""
+    counted = {
+        row["hit_type"]: row
+        for row in free_hits(worker)
+        .values("hit_type")
+        .annotate(left=Count("pk"), newest=Max("created_at"))
+        .order_by()
+    }
+    medians = median_times(list(counted))
+    groups = [
+        Group(
+            hit_type, counted[hit_type.pk]["left"], counted[hit_type.pk]["newest"], medians.get(hit_type.pk)
+        )
+        for hit_type in HITType.objects.filter(pk__in=counted).select_related("requester")
+    ]
+    wanted = search.casefold().split()
+    found = [group for group in groups if all(word in _searched(group.hit_type) for word in wanted)]
+    return sorted(found, key=lambda group: (_ORDERS[order](group), group.hit_type.pk), reverse=True)
+
+
+def _searched(hit_type: HITType) -> str:
+    return f"{hit_type.title} {hit_type.requester.name} {hit_type.keywords}".casefold()
+
+
+_ORDERS: dict[Order, Callable[[Group], Any]] = {
+    # New groups after those whose wage is known, by reward.
+    Order.WAGE: lambda group: (group.wage or Decimal(-1), group.hit_type.reward),
+    Order.REWARD: lambda group: group.hit_type.reward,
+    Order.NEWEST: lambda group: group.newest_at,
+    Order.MOST: lambda group: group.left,
+}
+
+
+def median_times(hit_type_ids: Sequence[int]) -> dict[int, timedelta]:
+    """The median working time of those types that have enough finished answers."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            select kind.id, percentile_cont(0.5) within group (order by done.submitted_at - done.accepted_at)
+            from unnest(%s::bigint[]) as kind(id)
+            cross join lateral (
+                select a.submitted_at, a.accepted_at
+                from marketplace_assignment a join marketplace_hit h on h.id = a.hit_id
+                where h.hit_type_id = kind.id and a.submitted_at is not null
+                limit %s
+            ) as done
+            group by kind.id having count(*) >= %s
+            """,
+            [list(hit_type_ids), _LOOKED_AT, ENOUGH_FINISHED],
+        )
+        return dict(cursor.fetchall())

@@ -1,0 +1,80 @@
+"""What a Worker types to make an account and to sign in."""
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth import password_validation
+from django.contrib.auth.hashers import make_password
+from django.utils.translation import gettext_lazy as _
+
+from marketplace import clock
+from marketplace.models import Worker
+
+_EMAIL = forms.EmailInput(attrs={"autocomplete": "email"})
+
+
+class SignUpForm(forms.Form):
+    """A new Worker's e-mail address, name and password."""
+
+    email = forms.EmailField(label=_("E-mail address"), widget=_EMAIL)
+    name = forms.CharField(
+        label=_("Your name"),
+        max_length=200,
+        required=False,
+        help_text=_("Requesters never see it; they see a number."),
+        widget=forms.TextInput(attrs={"autocomplete": "name"}),
+    )
+    password = forms.CharField(
+        label=_("Password"),
+        strip=False,
+        help_text=_("At least 10 characters."),
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+    def clean_email(self) -> str:
+        email: str = self.cleaned_data["email"].lower()
+        if Worker.objects.filter(email=email).exists():
+            raise forms.ValidationError(
+                _("There is an account with this e-mail address already. Sign in instead.")
+            )
+        return email
+
+    def clean_password(self) -> str:
+        password: str = self.cleaned_data["password"]
+        password_validation.validate_password(password)
+        return password
+
+    def save(self) -> Worker:
+        """The new Worker."""
+        worker = Worker(
+            email=self.cleaned_data["email"], name=self.cleaned_data["name"], created_at=clock.now()
+        )
+        worker.set_password(self.cleaned_data["password"])
+        worker.save()
+        return worker
+
+
+class SignInForm(forms.Form):
+    """E-mail address and password; `worker` is who they belong to once the form is valid."""
+
+    email = forms.EmailField(label=_("E-mail address"), widget=_EMAIL)
+    password = forms.CharField(
+        label=_("Password"),
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+    worker: Worker
+
+    def clean(self) -> dict[str, Any]:
+        told = super().clean() or {}
+        if "email" not in told or "password" not in told:
+            return told
+        worker = Worker.objects.filter(email=told["email"].lower(), is_active=True).first()
+        if worker is None:
+            # As long as a check takes, so that the time does not tell who has an account.
+            make_password(told["password"])
+        if worker is None or not worker.check_password(told["password"]):
+            raise forms.ValidationError(_("E-mail address and password do not belong together. Try again."))
+        self.worker = worker
+        return told

@@ -1,0 +1,71 @@
+"""Requesters' HTML, and what their forms are sent to. Nothing here reads a cookie."""
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.clickjacking import xframe_options_exempt
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_GET, require_http_methods
+
+from marketplace import lifecycle
+from marketplace.worker_site.frames import (
+    NOT_AVAILABLE,
+    hit_of_token,
+    read_question,
+    sandbox,
+    served_page,
+)
+from marketplace.worker_site.origins import is_content_host
+
+
+@xframe_options_exempt
+@require_GET
+def content(request: HttpRequest, token: str) -> HttpResponse:
+    """A HIT's HTML as its requester wrote it, in a sandbox; only the worker site may frame it."""
+    hit = hit_of_token(token)
+    question = read_question(hit.question) if hit else None
+    if question is None or not question.html:
+        raise Http404
+    response = HttpResponse(served_page(question.html))
+    keeps_origin = settings.CONTENT_HAS_OWN_HOST and is_content_host(request)
+    response["Content-Security-Policy"] = (
+        f"sandbox {sandbox(keeps_origin=keeps_origin)}; frame-ancestors {settings.MARKETPLACE_URL}"
+    )
+    response["Cache-Control"] = "no-store"
+    response["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+@csrf_exempt
+@xframe_options_exempt
+@require_http_methods(["GET", "POST"])
+def external_submit(request: HttpRequest) -> HttpResponse:
+    """Store a form as the answer of the assignment it names, which is all the permission it needs.
+
+    Urlencoded or multipart, by POST or GET, as MTurk takes it; of a file only its name is kept.
+    """
+    fields = [
+        (name, value)
+        for source in (request.POST, request.GET)
+        for name, values in source.lists()
+        for value in values
+    ]
+    fields += [(name, file.name or "") for name, files in request.FILES.lists() for file in files]
+    assignment_id = next((value for name, value in fields if name == "assignmentId" and value), "")
+    try:
+        if assignment_id == NOT_AVAILABLE:
+            raise lifecycle.PREVIEW_ONLY
+        lifecycle.submit_assignment(assignment_id, fields)
+    except lifecycle.Refused as refusal:
+        # "Submitted already" is what a repeat of a lost answer hears, so the page around goes on as well.
+        context = {"refusal": refusal.sentence, "is_done": refusal.code == "submitted"}
+        return _framed(render(request, "marketplace/submitted.html", context, status=400))
+    return _framed(render(request, "marketplace/submitted.html", {"is_done": True}))
+
+
+def _framed(response: HttpResponse) -> HttpResponse:
+    """The answer stands in the frame the form stood in, and the worker site alone may show it."""
+    policy = "default-src 'none'; script-src {0}; style-src {0}; font-src {0}; base-uri 'none'; frame-ancestors {0}"
+    response["Content-Security-Policy"] = policy.format(settings.MARKETPLACE_URL)
+    response["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,83 @@
+"""The list of groups, and the preview of one."""
+
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET
+
+from marketplace import lifecycle
+from marketplace.models import HIT, HITType
+from marketplace.models.assignment import AssignmentState
+from marketplace.worker_site.finding import Order, find_groups, free_hits, median_times
+from marketplace.worker_site.frames import frame_for
+from marketplace.worker_site.requests import worker_of
+
+GROUPS_A_PAGE = 25
+
+
+@require_GET
+def groups(request: HttpRequest) -> HttpResponse:
+    """Groups with work left, best paid by the hour first."""
+    lifecycle.apply_due()
+    asked = request.GET.get("sort", "")
+    order = Order(asked) if asked in list(Order) else Order.WAGE
+    search = request.GET.get("q", "").strip()[:200]
+    found = find_groups(worker_of(request), search=search, order=order)
+    page = Paginator(found, GROUPS_A_PAGE).get_page(request.GET.get("page"))
+    return render(
+        request,
+        "marketplace/groups.html",
+        {"page": page, "search": search, "order": order, "orders": list(Order), "nav": "groups"},
+    )
+
+
+@require_GET
+def preview_redirect(request: HttpRequest) -> HttpResponse:
+    """`/mturk/preview?groupId=…`, as MTurk's links have it, with a HITGroupId or a HITTypeId."""
+    asked = request.GET.get("groupId", "")
+    group = HITType.objects.filter(group_mturk_id=asked).first()
+    group = group or HITType.objects.filter(mturk_id=asked).first()
+    if group is None:
+        raise Http404
+    return redirect("worker_site:preview", group.group_mturk_id)
+
+
+@require_GET
+def preview(request: HttpRequest, group: str) -> HttpResponse:
+    """One HIT of the group as it looks before accepting."""
+    lifecycle.apply_due()
+    hit_type = get_object_or_404(HITType.objects.select_related("requester"), group_mturk_id=group)
+    worker = worker_of(request)
+    free = free_hits(worker).filter(hit_type=hit_type)
+    hit = free.order_by("pk").first()
+    held = None
+    if worker:
+        held = (
+            worker.assignments.filter(hit__hit_type=hit_type, state=AssignmentState.ACCEPTED)
+            .order_by("pk")
+            .first()
+        )
+    frame = frame_for(hit) if hit else None
+    response = render(
+        request,
+        "marketplace/preview.html",
+        {
+            "hit_type": hit_type,
+            "hit": hit,
+            "held": held,
+            "left": free.count(),
+            "frame": frame,
+            "median_time": median_times([hit_type.pk]).get(hit_type.pk),
+            "has_hits": hit is not None or HIT.objects.filter(hit_type=hit_type).exists(),
+            "nav": "groups",
+        },
+    )
+    return allow_frame(response, frame.origin if frame else "")
+
+
+def allow_frame(response: HttpResponse, origin: str) -> HttpResponse:
+    """The response with its policy letting it frame a requester's own site, if there is one."""
+    if origin:
+        # Read by django-csp's middleware; its decorators are for pages whose origins are known beforehand.
+        response._csp_update = {"frame-src": [origin]}  # type: ignore[attr-defined]
+    return response
