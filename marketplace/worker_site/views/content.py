@@ -1,8 +1,10 @@
 """Requesters' HTML, and what their forms are sent to. Nothing here reads a cookie."""
 
+from typing import Any
+
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods
@@ -59,12 +61,14 @@ def external_submit(request: HttpRequest) -> HttpResponse:
     except lifecycle.Refused as refusal:
         # "Submitted already" is what a repeat of a lost answer hears, so the page around goes on as well.
         context = {"refusal": refusal.sentence, "is_done": refusal.code == "submitted"}
-        return _framed(render(request, "marketplace/submitted.html", context, status=400))
-    return _framed(render(request, "marketplace/submitted.html", {"is_done": True}))
+        return _framed(context, status=400)
+    return _framed({"is_done": True})
 
 
-def _framed(response: HttpResponse) -> HttpResponse:
+def _framed(context: dict[str, Any], *, status: int = 200) -> HttpResponse:
     """The answer stands in the frame the form stood in, and the worker site alone may show it."""
+    # Without the request, whose context would look for a session.
+    response = HttpResponse(render_to_string("marketplace/submitted.html", context), status=status)
     policy = "default-src 'none'; script-src {0}; style-src {0}; font-src {0}; base-uri 'none'; frame-ancestors {0}"
     response["Content-Security-Policy"] = policy.format(settings.MARKETPLACE_URL)
     response["Cache-Control"] = "no-store"

