@@ -93,8 +93,9 @@ def settle_unknown() -> None:
 
 @shared_task
 def refresh_balances() -> None:
-    """Ask for balances a minute old; a Connection that does not answer keeps the last known one."""
+    """Ask for balances a minute old, and for those that hold up creating; without an answer the last one stays."""
     old = Q(balance_at__isnull=True) | Q(balance_at__lt=clock.now() - BALANCE_LIFE)
+    old |= Q(creation_paused_at__isnull=False)
     in_use = Q(tested_at__isnull=False) | Q(environment=Environment.LOCAL)
     for connection in Connection.objects.filter(old, in_use):
         try:

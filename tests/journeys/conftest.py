@@ -18,8 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
-class Market:
-    """The marketplace of the stack, seen from its own side."""
+class Backstage:
+    """What happens without a browser: Workers answer, an operator types, something stands there already."""
 
     stack: Stack
 
@@ -28,7 +28,7 @@ class Market:
         return read_settings(self.stack.env, folder=self.stack.home.parent).everything()
 
     def manage(self, *command: str) -> str:
-        """Run one of its management commands; returns what it printed."""
+        """Run a management command of the marketplace; returns what it printed."""
         return run([sys.executable, "-m", "django", *command], marketplace(self._everything))
 
     def answer(self, answers: Iterable[tuple[str, str, Mapping[str, str]]]) -> list[str]:
@@ -45,15 +45,23 @@ class Market:
         assert done.returncode == 0, done.stderr[-3000:]
         return done.stdout.split()
 
-    def dashboard(self, code: str) -> str:
-        """Run Python in the dashboard's own process environment; returns what it printed."""
-        command = [sys.executable, "-m", "django", "shell", "--no-imports", "-c", code]
-        return run(command, dashboard(self._everything))
+    def make(self, *command: str) -> str:
+        """Have `tests.journeys.making` make something on the dashboard's side; returns its address."""
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.journeys.making", *command],
+            env=dashboard(self._everything),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout.strip()
 
 
 @pytest.fixture(scope="session")
-def market(stack: Stack) -> Market:
-    return Market(stack)
+def backstage(stack: Stack) -> Backstage:
+    return Backstage(stack)
 
 
 @pytest.fixture
@@ -102,6 +110,15 @@ def olives_cookies(stack: Stack, browser: Browser) -> dict[str, object]:
     state = context.storage_state()
     context.close()
     return dict(state)
+
+
+@pytest.fixture
+def refused(complaints: list[str]) -> Iterator[None]:
+    """For a journey in which the server says no: Chromium complains about each 4xx."""
+    yield
+    complaints[:] = [
+        complaint for complaint in complaints if "the server responded with a status of 4" not in complaint
+    ]
 
 
 @pytest.fixture

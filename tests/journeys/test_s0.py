@@ -11,7 +11,7 @@ from pathlib import Path
 from playwright.sync_api import Locator, Page, expect
 
 from tests.journeys import steps
-from tests.journeys.conftest import Market, sign_in
+from tests.journeys.conftest import Backstage, sign_in
 from tests.servers import Stack
 
 TWEETS = [
@@ -29,14 +29,14 @@ SOON = 45_000
 
 
 def test_four_tweets_are_published_answered_decided_and_downloaded(
-    stack: Stack, market: Market, page: Page, listen: Callable[[Page], Page]
+    stack: Stack, backstage: Backstage, page: Page, listen: Callable[[Page], Page]
 ) -> None:
     listen(page)
 
     sign_in(page, stack.sign_in_link)
     publish(page)
     hits = steps.hit_ids(page, 4)
-    answer(market, hits)
+    answer(backstage, hits)
     collect(page)
     decide(page)
     see_means(page)
@@ -59,14 +59,14 @@ def publish(page: Page) -> None:
     expect(page.get_by_text("Live", exact=True)).to_be_visible(timeout=SOON)
 
 
-def answer(market: Market, hits: list[str]) -> None:
+def answer(backstage: Backstage, hits: list[str]) -> None:
     answers = [
         (hit, worker, {"sentiment": str(score)})
         for hit, scores in zip(hits, SCORES, strict=True)
         for worker, score in zip(WORKERS, scores, strict=True)
     ]
 
-    assert len(set(market.answer(answers))) == 20
+    assert len(set(backstage.answer(answers))) == 20
 
 
 def collect(page: Page) -> None:
