@@ -26,6 +26,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from marketplace.identifiers import pretend_worker_id
 from mturkhub.command.settings import Settings, dashboard, marketplace, read_settings
 
 HTML = """<p>Read both, then answer.</p>
@@ -157,11 +158,12 @@ def run(data: Data, replay: Callable[[str], None], *, patience: float = 900) -> 
 def compare(data: Data, exported: str) -> list[str]:
     """Each difference between the labels of the file and those of the export, in words."""
     got = Counter(
-        (row["Input.task"], row["Answer.label"]) for row in csv.DictReader(io.StringIO(exported, newline=""))
+        (row["Input.task"], row["WorkerId"], row["Answer.label"])
+        for row in csv.DictReader(io.StringIO(exported, newline=""))
     )
-    wanted = Counter((task, label) for task, _, label in data.labels)
-    return [f"task {task}, {label}: {count} missing" for (task, label), count in (wanted - got).items()] + [
-        f"task {task}, {label}: {count} too many" for (task, label), count in (got - wanted).items()
+    wanted = Counter((task, pretend_worker_id(worker), label) for task, worker, label in data.labels)
+    return [f"{' '.join(answer)}: {count} missing" for answer, count in (wanted - got).items()] + [
+        f"{' '.join(answer)}: {count} too many" for answer, count in (got - wanted).items()
     ]
 
 
@@ -219,8 +221,8 @@ def memory_mb(process: subprocess.Popen[str]) -> dict[str, float]:
             words, pss = " ".join(child.cmdline()), child.memory_full_info().pss / 1e6
         except psutil.Error:
             continue
-        known = ("beat", "worker", "marketplace.wsgi", "mturkhub.wsgi", "postgres", "valkey")
-        sums[next((name for name in known if name in words), "other")] += pss
+        known = ("mturkhub.wsgi", "marketplace.wsgi", " beat ", " worker ", "postgres", "valkey")
+        sums[next((name.strip() for name in known if name in words), "other")] += pss
     return dict(sums)
 
 

@@ -10,7 +10,7 @@ from lxml import html
 
 from marketplace import clock, lifecycle
 from marketplace.answers import RESERVED
-from marketplace.identifiers import customer_id_for
+from marketplace.identifiers import pretend_worker_id
 from marketplace.models import HIT, Assignment, HITType, Worker
 from marketplace.models.assignment import AssignmentState
 from marketplace.models.hit import HITQuerySet
@@ -29,7 +29,7 @@ class UnreadableFile(Exception):
 def pretend_worker(name: str) -> Worker:
     """The pretend Worker of this name: the same each time, with an id that follows from the name."""
     worker, _ = Worker.objects.get_or_create(
-        mturk_id=customer_id_for(f"pretend Worker {name}"),
+        mturk_id=pretend_worker_id(name),
         defaults={"name": name, "created_at": clock.now()},
     )
     return worker

@@ -21,9 +21,9 @@ def new_customer_id() -> str:
     return "A" + _random(13)
 
 
-def customer_id_for(name: str) -> str:
-    """The id that always belongs to this name, for pretend Workers."""
-    number = int.from_bytes(hashlib.sha256(name.encode()).digest(), "big")
+def pretend_worker_id(name: str) -> str:
+    """The id that always belongs to the pretend Worker of this name."""
+    number = int.from_bytes(hashlib.sha256(f"pretend Worker {name}".encode()).digest(), "big")
     return "A" + "".join(_LETTERS[number // len(_LETTERS) ** place % len(_LETTERS)] for place in range(13))
 
 
