@@ -14,10 +14,18 @@ from projects.actions.uploads import create_batch, upload_file
 from projects.models import Batch
 
 NAME = "Demo: how positive is this text?"
-HTML = """<p>How positive is this text, from 1 (sad) to 10 (happy)?</p>
+HTML = """<!doctype html>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>
+  body { max-width: 36rem; margin: 1.5rem auto; padding: 0 1rem; font: 1rem/1.5 system-ui, sans-serif; color: #1a1e23 }
+  blockquote { margin: 1rem 0; padding: 0.75rem 1rem; border-radius: 0.5rem; background: #f4f5f7; font-size: 1.25rem }
+  input, button { padding: 0.6rem 1rem; border: 1px solid #868e98; border-radius: 0.4rem; font: inherit }
+  button { border: 0; background: #1c5bc9; color: #fff; font-weight: 600 }
+</style>
 <blockquote>${content}</blockquote>
 <form>
-  <p><input type="number" name="sentiment" min="1" max="10" required></p>
+  <p><label>How positive is this text, from 1 (sad) to 10 (happy)?<br>
+    <input type="number" name="sentiment" min="1" max="10" required></label></p>
   <p><button>Submit</button></p>
 </form>
 """
