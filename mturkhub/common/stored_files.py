@@ -39,8 +39,8 @@ def store_file(
 
 def delete_expired_files() -> int:
     """Delete files whose time is over; returns how many."""
-    expired = StoredFile.objects.filter(expires_at__lt=clock.now())
-    return expired.delete()[0] if expired.exists() else 0
+    _, deleted = StoredFile.objects.filter(expires_at__lt=clock.now()).delete()
+    return deleted.get(StoredFile._meta.label, 0)
 
 
 def _in_chunks(parts: Iterable[bytes]) -> Iterator[bytes]:
