@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 
 from mturkhub.accounts.actors import Actor
 from mturkhub.accounts.permissions import Permission, check_can
@@ -25,7 +25,8 @@ from projects.models import HIT, Assignment, Batch, BatchRow
 from projects.placeholders import as_text
 from projects.states import AssignmentStatus
 
-CHUNK = 1000
+# Answers in memory at a time; each of them, and its row, may be 64 KB.
+CHUNK = 200
 PACIFIC = ZoneInfo("America/Los_Angeles")
 
 
@@ -37,8 +38,11 @@ def exported(batch: Batch, *, with_left_out: bool = False) -> QuerySet[Assignmen
     return found.order_by("row__number", "submitted_at", "id")
 
 
-def _related(assignments: QuerySet[Assignment]) -> QuerySet[Assignment]:
-    return assignments.select_related("hit__hit_type", "row", "answer", "worker")
+def _read(assignments: QuerySet[Assignment]) -> Iterator[Any]:
+    """The answers one after the other, each with its row and HIT, and what was answered as `given`."""
+    # Not as `answer`: that would bring the XML, and each object would hold the other in memory.
+    found = assignments.select_related("hit__hit_type", "row").annotate(given=F("answer__fields"))
+    return found.iterator(chunk_size=CHUNK)
 
 
 # CSV ----------------------------------------------------------------------------------------------
@@ -56,8 +60,8 @@ def _csv_lines(batch: Batch, by: Actor, assignments: QuerySet[Assignment]) -> It
     fields = sorted(batch.answer_fields)
     yield csv_line(result_header(batch.columns, fields), quote_all=True).encode()
     writer = _Writer(batch, by)
-    for assignment in _related(assignments).iterator(chunk_size=CHUNK):
-        answers = assignment.answer.fields
+    for assignment in _read(assignments):
+        answers = assignment.given or {}
         cells = [
             *writer.cells(assignment),
             *(as_text(assignment.row.input.get(name)) for name in batch.columns),
@@ -189,7 +193,7 @@ def _json_lines(batch: Batch, by: Actor, assignments: QuerySet[Assignment]) -> I
         Assignment.objects.filter(batch=batch).order_by().values_list("worker_id", flat=True).distinct(),
         by,
     )
-    for assignment in _related(assignments).iterator(chunk_size=CHUNK):
+    for assignment in _read(assignments):
         yield _line(
             {
                 "assignment_id": assignment.mturk_id,
@@ -207,7 +211,7 @@ def _json_lines(batch: Batch, by: Actor, assignments: QuerySet[Assignment]) -> I
                 "input": {name: assignment.row.input.get(name) for name in batch.columns},
                 "output": {
                     name: values[0] if len(values) == 1 else values
-                    for name, values in sorted(assignment.answer.fields.items())
+                    for name, values in sorted((assignment.given or {}).items())
                 },
             }
         )
@@ -265,8 +269,8 @@ def _with_answers(
             .order_by("submitted_at", "id")
             .values_list("row_id", "answer__fields")
         )
-        for row_id, fields in found:
-            answers.setdefault(row_id, []).extend(fields.get(field, []))
+        for row_id, fields in found.iterator(chunk_size=CHUNK):
+            answers.setdefault(row_id, []).extend((fields or {}).get(field, []))
         hits: dict[int, tuple[str | None, str]] = {row.pk: (None, "") for row in portion}
         for row_id, mturk_id, status in (
             HIT.objects.filter(row__in=list(hits))

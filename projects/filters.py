@@ -200,7 +200,10 @@ def _parse(text: str, model: type[Model], order: list[str]) -> list[Any] | None:
             field = model._meta.get_field(name.lstrip("-"))
             kind = field.get_internal_type()
             if kind == "DateTimeField":
-                values.append(datetime.fromisoformat(part))
+                moment = datetime.fromisoformat(part)
+                if moment.tzinfo is None:
+                    return None
+                values.append(moment)
             elif kind == "DurationField":
                 values.append(timedelta(microseconds=int(part)))
             else:
