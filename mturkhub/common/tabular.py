@@ -8,6 +8,7 @@ import codecs
 import csv
 import io
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -19,6 +20,9 @@ from mturkhub.common.errors import ActionRefused
 CSV, TSV, JSON_LINES = "CSV", "TSV", "JSON Lines"
 # Longer than any question may be, so that a forgotten quote is told instead of swallowing the file.
 MAX_CELL = 200_000
+MAX_LINE_BYTES = 16 * MAX_CELL
+MAX_NESTING = 100
+MAX_DIGITS = 1000
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -32,6 +36,15 @@ class Issue:
     sentence: str
     # Counts together what is wrong in the same way.
     kind: str
+
+    def __post_init__(self) -> None:
+        # An issue is stored as JSONB, which takes none of the characters that issues are about.
+        for name in ("column", "found", "sentence"):
+            object.__setattr__(self, name, _UNSTORABLE.sub(_visible, getattr(self, name)))
+
+
+def _visible(found: re.Match[str]) -> str:
+    return "␀" if found[0] == "\x00" else "\ufffd"
 
 
 @dataclass(frozen=True)
@@ -58,10 +71,12 @@ def read_table(stream: BinaryIO, name: str) -> Table:
     """
     text = _TextLines(stream)
     first = text.peek()
-    if not first.strip():
+    if not first:
         raise ActionRefused(
             "The file is empty. Its first line names the columns, each further line is a row.", status=400
         )
+    if not first.strip():
+        raise ActionRefused("Line 1 is empty. It must name the columns; delete the empty line.", status=400)
     format = _format_of(name, first)
     if format == JSON_LINES:
         return _read_json_lines(text)
@@ -91,7 +106,6 @@ class _TextLines:
 
     def __init__(self, stream: BinaryIO) -> None:
         self._bytes = stream
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._held: list[str] = []
         self._is_first = True
         self.line = 0
@@ -99,9 +113,13 @@ class _TextLines:
     def peek(self) -> str:
         line = next(self, "")
         if line:
-            self._held.append(line)
-            self.line -= 1
+            self.put_back([line])
         return line
+
+    def put_back(self, lines: list[str]) -> None:
+        """These lines, the last that were read, come once more."""
+        self._held.extend(reversed(lines))
+        self.line -= len(lines)
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -110,10 +128,16 @@ class _TextLines:
         if self._held:
             self.line += 1
             return self._held.pop()
-        raw = self._bytes.readline(MAX_CELL * 16)
+        raw = self._bytes.readline(MAX_LINE_BYTES)
         if not raw:
             raise StopIteration
         self.line += 1
+        if len(raw) == MAX_LINE_BYTES and not raw.endswith(b"\n"):
+            raise ActionRefused(
+                f"Line {self.line} has more than {MAX_LINE_BYTES:,} bytes, which is no line of a table. "
+                "End each row with a line break.",
+                status=400,
+            )
         if self._is_first:
             self._is_first = False
             _check_is_text(raw)
@@ -205,7 +229,7 @@ def _unstorable(line: int, values: dict[str, Any]) -> Issue | None:
             return Issue(
                 line,
                 column,
-                text[max(0, found.start() - 20) : found.start() + 20].replace("\x00", "␀"),
+                text[max(0, found.start() - 20) : found.start() + 20],
                 f"Line {line}, column “{column}”, holds {_code(found[0])}, which cannot be stored. Take it out.",
                 "a character that cannot be stored",
             )
@@ -224,17 +248,31 @@ def _code(character: str) -> str:
     return f"the character U+{ord(character):04X}"
 
 
+_NOT_CLOSED = "quote not closed"
+
+
 class _CSVRecords:
     """Records of Python's csv reader in strict mode, each with the line it began on."""
 
     def __init__(self, text: _TextLines, delimiter: str) -> None:
         self._text = text
         self._delimiter = delimiter
+        # The lines of the record that is being read.
+        self._taken: list[str] = []
         self._reader = self._new_reader()
-        csv.field_size_limit(MAX_CELL * 16)
+        csv.field_size_limit(MAX_LINE_BYTES)
 
     def _new_reader(self) -> Any:
-        return csv.reader(self._text, delimiter=self._delimiter, strict=True)
+        return csv.reader(self._lines(), delimiter=self._delimiter, strict=True)
+
+    def _lines(self) -> Iterator[str]:
+        length = 0
+        for line in self._text:
+            length = length + len(line) if self._taken else 0
+            self._taken.append(line)
+            if length > MAX_CELL:
+                raise csv.Error(_NOT_CLOSED)
+            yield line
 
     def __iter__(self) -> "Iterator[tuple[int, list[str]] | Issue]":
         return self
@@ -242,6 +280,7 @@ class _CSVRecords:
     def __next__(self) -> tuple[int, list[str]] | Issue:
         while True:
             line = self._text.line + 1
+            self._taken.clear()
             try:
                 cells = next(self._reader)
             except csv.Error as error:
@@ -253,13 +292,23 @@ class _CSVRecords:
             # An empty line between records is no row.
 
     def _issue(self, line: int, error: str) -> Issue:
-        if "unexpected end of data" in error:
+        shown = self._taken[0].strip()[:200]
+        if error in (_NOT_CLOSED, "unexpected end of data"):
+            # A forgotten quote costs its own line and not all that follow.
+            self._text.put_back(self._taken[1:])
             sentence = f"The quote opened in line {line} is never closed. Close it, or double quotes inside the cell."
-            return Issue(line, "", '"', sentence, "a quote that is never closed")
+            return Issue(line, "", shown, sentence, "a quote that is never closed")
         if "expected after" in error:
-            sentence = f'Line {self._text.line}: text follows a closing quote. Double the quotes inside the cell (“""”).'
-            return Issue(line, "", '"', sentence, "text after a closing quote")
-        return Issue(line, "", "", f"Line {line} cannot be read: {error}.", "a line that cannot be read")
+            at = self._text.line
+            before = f", or close the quote opened in line {line}" if at > line else ""
+            sentence = (
+                f'Line {at}: text follows a closing quote. Double the quotes inside the cell (“""”){before}.'
+            )
+            return Issue(line, "", shown, sentence, "text after a closing quote")
+        if "new-line character" in error:
+            sentence = f"Line {line} holds a carriage return that ends no line. Save the file with ordinary line ends (LF or CRLF)."
+            return Issue(line, "", shown, sentence, "a carriage return inside the line")
+        return Issue(line, "", shown, f"Line {line} cannot be read: {error}.", "a line that cannot be read")
 
 
 # JSON Lines ---------------------------------------------------------------------------------------
@@ -267,6 +316,11 @@ class _CSVRecords:
 
 def _read_json_lines(text: _TextLines) -> Table:
     """Columns are the keys of the first object; every line must have the same ones, in any order."""
+    if text.peek().lstrip().startswith("["):
+        raise ActionRefused(
+            "The file is one JSON list. Write its objects one a line, without brackets around and commas between.",
+            status=400,
+        )
     first = _parse_json(1, text.peek())
     if isinstance(first, Issue):
         raise ActionRefused(first.sentence, status=400)
@@ -291,14 +345,24 @@ def _json_rows(text: _TextLines, columns: list[str]) -> Iterator[Row | Issue]:
 
 def _parse_json(number: int, line: str) -> Row | Issue:
     try:
-        value = json.loads(line, object_pairs_hook=_object, parse_constant=_no_constant)
+        value = json.loads(
+            line,
+            object_pairs_hook=_object,
+            parse_constant=_no_constant,
+            parse_int=_integer,
+            parse_float=_float,
+        )
+        if line.count("[") + line.count("{") > MAX_NESTING:
+            _check_nesting(value, MAX_NESTING)
     except json.JSONDecodeError as error:
         sentence = f"Line {number} is not JSON: {error.msg} at character {error.colno}. Each line is one JSON object."
         return Issue(number, "", line.strip()[:200], sentence, "a line that is not JSON")
-    except (ValueError, RecursionError) as error:
-        return Issue(
-            number, "", line.strip()[:200], f"Line {number} is not JSON: {error}.", "a line that is not JSON"
-        )
+    except RecursionError:
+        sentence = f"Line {number} is nested more than {MAX_NESTING} deep. Make it flatter."
+        return Issue(number, "", line.strip()[:200], sentence, "a line that is nested too deep")
+    except ValueError as error:
+        sentence = f"Line {number} cannot be used: {error}."
+        return Issue(number, "", line.strip()[:200], sentence, "a JSON value that cannot be kept")
     if not isinstance(value, dict) or not value:
         sentence = f'Line {number} is not a JSON object with at least one key, such as {{"text": "…"}}.'
         return Issue(number, "", line.strip()[:200], sentence, "a line that is no object")
@@ -315,6 +379,27 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON value")
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise ValueError(f"a number has {len(digits):,} digits")
+    return int(digits)
+
+
+def _float(written: str) -> float:
+    number = float(written)
+    if not math.isfinite(number):
+        raise ValueError(f"the number {written[:40]} is too large")
+    return number
+
+
+def _check_nesting(value: Any, levels: int) -> None:
+    if not levels:
+        raise RecursionError
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for each in inner:
+        _check_nesting(each, levels - 1)
 
 
 def _other_keys(record: Row, columns: list[str]) -> Issue:
