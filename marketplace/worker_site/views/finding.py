@@ -1,5 +1,7 @@
 """The list of groups, and the preview of one."""
 
+from urllib.parse import urlencode
+
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -33,13 +35,14 @@ def groups(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 def preview_redirect(request: HttpRequest) -> HttpResponse:
-    """`/mturk/preview?groupId=…`, as MTurk's links have it, with a HITGroupId or a HITTypeId."""
+    """`/mturk/preview?groupId=…`, as MTurk's links have it, with a HITGroupId or a HITTypeId; `hitId` may name a HIT."""
     asked = request.GET.get("groupId", "")
     group = HITType.objects.filter(group_mturk_id=asked).first()
     group = group or HITType.objects.filter(mturk_id=asked).first()
     if group is None:
         raise Http404
-    return redirect("worker_site:preview", group.group_mturk_id)
+    hit = request.GET.get("hitId", "")
+    return redirect(group.get_absolute_url() + (f"?{urlencode({'hit': hit})}" if hit else ""))
 
 
 @require_GET
@@ -49,7 +52,7 @@ def preview(request: HttpRequest, group: str) -> HttpResponse:
     hit_type = get_object_or_404(HITType.objects.select_related("requester"), group_mturk_id=group)
     worker = worker_of(request)
     free = free_hits(worker).filter(hit_type=hit_type)
-    hit = free.order_by("pk").first()
+    hit = free.filter(mturk_id=request.GET.get("hit", "")).first() or free.order_by("pk").first()
     held = None
     if worker:
         held = (

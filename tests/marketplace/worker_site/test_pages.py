@@ -93,6 +93,15 @@ def test_links_made_for_mturk_lead_to_the_preview(hit: HIT, client: Client) -> N
     assert client.get("/mturk/preview?groupId=nobody").status_code == 404
 
 
+def test_a_link_may_name_the_hit_to_preview(market: Market, client: Client) -> None:
+    first, second = market.create_hit(), market.create_hit()
+    address = f"/mturk/preview?groupId={first.hit_type.mturk_id}&hitId="
+
+    for wanted, shown in ((second.mturk_id, second), (first.mturk_id, first), ("3GONE", first)):
+        page = client.get(f"{address}{wanted}", follow=True).content.decode()
+        assert f"hitId={shown.mturk_id}" in frame_url(page)
+
+
 def test_a_preview_tells_its_frame_that_no_assignment_is_available(hit: HIT, client: Client) -> None:
     url = frame_url(client.get(hit.hit_type.get_absolute_url()).content.decode())
 
