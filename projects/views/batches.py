@@ -6,9 +6,10 @@ from datetime import timedelta
 from decimal import Decimal
 from statistics import median
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.text import slugify
@@ -40,6 +41,7 @@ BAR = [
 ]
 # Newest answers from which the median wage is taken; a sum kept for all of them is not worth a counter.
 WAGE_SAMPLE = 200
+ANSWERS_OF_A_ROW = 100
 
 
 def batch_or_404(request: TeamRequest, public_id: uuid.UUID) -> Batch:
@@ -220,14 +222,13 @@ def row(request: TeamRequest, public_id: uuid.UUID, number: int) -> HttpResponse
     """One row with all its answers; for numbers, their mean."""
     found = batch_or_404(request, public_id)
     line = get_object_or_404(BatchRow.objects.select_related("result"), batch=found, number=number)
-    answers = list(
-        Assignment.objects.filter(row=line)
-        .select_related("answer", "left_out_by")
-        .order_by("submitted_at", "id")
-    )
-    names = shown_ids(found.team_id, [answer.worker_id for answer in answers], request.actor)
-    kept = [answer for answer in answers if not answer.left_out_at]
-    fields = sorted({name for answer in answers for name in answer.answer.fields})
+    every = Assignment.objects.filter(row=line)
+    listed = every.select_related("answer").defer("answer__raw_xml").order_by("submitted_at", "id")
+    # A survey has one row with thousands of answers.
+    page = page_of(listed, request.GET.get("at", ""), ANSWERS_OF_A_ROW)
+    names = shown_ids(found.team_id, [answer.worker_id for answer in page.items], request.actor)
+    given = _answers_by_field(every)
+    fields = sorted(given)
     context = head(request, found, "rows") | {
         "row": line,
         "inputs": [(name, line.input.get(name)) for name in found.columns],
@@ -239,16 +240,26 @@ def row(request: TeamRequest, public_id: uuid.UUID, number: int) -> HttpResponse
                 "worker": names.get(answer.worker_id, ""),
                 "cells": [answer.answer.fields.get(name, []) for name in fields],
             }
-            for answer in answers
+            for answer in page.items
         ],
-        "means": [
-            shown(mean([value for answer in kept for value in answer.answer.fields.get(name, [])]))
-            for name in fields
-        ],
+        "count": page.total_words,
+        "means": [shown(mean(given[name])) for name in fields],
+        "newer": urlencode({"at": page.newer}) if page.newer else "",
+        "older": urlencode({"at": page.older}) if page.older else "",
         "before": number - 1 if number > 1 else None,
         "after": number + 1 if number < found.rows_total else None,
     }
     return render(request, "projects/row.html", context)
+
+
+def _answers_by_field(answers: QuerySet[Assignment]) -> dict[str, list[str]]:
+    """Field → what was answered in it; of answers left out of the data the field's name alone."""
+    given: dict[str, list[str]] = {}
+    found = answers.order_by("submitted_at", "id").values_list("left_out_at", "answer__fields")
+    for left_out_at, fields in found.iterator(chunk_size=ANSWERS_OF_A_ROW):
+        for name, values in (fields or {}).items():
+            given.setdefault(name, []).extend([] if left_out_at else values)
+    return given
 
 
 # Export and activity ------------------------------------------------------------------------------
@@ -364,6 +375,7 @@ def resume(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
 @require_POST
 def retry_failed(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     """All failed rows, or those whose numbers are given."""
-    numbers = [int(number) for number in request.POST.getlist("row") if number.isdecimal()]
+    given = request.POST.getlist("row")
+    numbers = [int(number) for number in given if number.isdecimal() and len(number) < 10]
     said = "Trying again; nothing is created twice."
-    return _asked(request, public_id, retry_failed_hits, said, rows=numbers or None)
+    return _asked(request, public_id, retry_failed_hits, said, rows=numbers if given else None)

@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Min, Q
+from django.db.models import Min, Q, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -25,6 +25,11 @@ from projects.filters import SHOWN, SORTS, AssignmentFilter, page_of, public_id_
 from projects.models import Assignment, Batch, Project
 from projects.states import BatchState, Verdict
 from projects.views.batches import batch_or_404, head
+
+# Of a message that is too long for MTurk, so that it can be shortened instead of written again.
+KEPT_FEEDBACK = 20_000
+# Of the same row's other answers, beside the one to decide; the row's own page has all.
+SIBLINGS = 20
 
 
 @require_safe
@@ -60,8 +65,7 @@ def review_batch(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
         "newer": chosen.query(at=page.newer) if page.newer else "",
         "older": chosen.query(at=page.older) if page.older else "",
         "current": current,
-        "error": request.GET.get("error", "")[:300],
-        "feedback": request.GET.get("feedback", "")[:1100],
+        **_refused_rejection(request, current),
     }
     if current:
         context |= _evidence(request, batch, current, names, page.items)
@@ -79,15 +83,20 @@ def _current(request: TeamRequest, batch: Batch, queue: list[Assignment]) -> Ass
     return Assignment.objects.select_related("row", "answer", "hit").get(pk=queue[0].pk)
 
 
+def _refused_rejection(request: TeamRequest, current: Assignment | None) -> dict[str, str]:
+    """Why this answer could not just be rejected, and what had been typed."""
+    refused = request.session.pop("refused_rejection", None)
+    if refused and current and refused["answer"] == str(current.public_id):
+        return {"error": refused["sentence"], "feedback": refused["feedback"]}
+    return {"error": "", "feedback": ""}
+
+
 def _evidence(
     request: TeamRequest, batch: Batch, current: Assignment, names: dict[int, str], queue: list[Assignment]
 ) -> dict[str, Any]:
-    siblings = list(
-        Assignment.objects.filter(row=current.row_id)
-        .exclude(pk=current.pk)
-        .select_related("answer")
-        .order_by("submitted_at")
-    )
+    others = Assignment.objects.filter(row=current.row_id).exclude(pk=current.pk)
+    listed = others.select_related("answer").defer("answer__raw_xml").order_by("submitted_at", "id")
+    siblings = list(listed[:SIBLINGS])
     names |= shown_ids(batch.team_id, [answer.worker_id for answer in siblings], request.actor)
     order = [answer.pk for answer in queue]
     place = order.index(current.pk) if current.pk in order else -1
@@ -98,6 +107,7 @@ def _evidence(
         "inputs": [(name, current.row.input.get(name)) for name in batch.columns],
         "fields": sorted(current.answer.fields.items()),
         "siblings": [(answer, names.get(answer.worker_id, "")) for answer in siblings],
+        "sibling_count": others.count(),
         "price": batch.reward + fee,
         "wage": hourly_wage(batch.reward, current.work_time),
         "worker_answers": record.count(),
@@ -151,11 +161,12 @@ def reject(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     except ActionRefused as refused:
         if refused.status != 400:
             raise
-        url = reverse("projects:review_batch", args=[assignment.batch.public_id])
-        query = AssignmentFilter.read(request.POST).query(
-            answer=str(assignment.public_id), error=refused.sentence, feedback=feedback[:1100]
-        )
-        return redirect(f"{url}?{query}#reject")
+        request.session["refused_rejection"] = {
+            "answer": str(assignment.public_id),
+            "sentence": refused.sentence,
+            "feedback": feedback[:KEPT_FEEDBACK],
+        }
+        return _back(request, assignment, go_on=False)
     _undo_hint(request, assignment, "Rejecting.")
     return _back(request, assignment)
 
@@ -192,7 +203,7 @@ def undo(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def decide_many(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
-    """GET shows what would happen; POST does exactly that to what waits in the filter now."""
+    """GET shows what would happen; POST does exactly that, also when more answers have come meanwhile."""
     batch = batch_or_404(request, public_id)
     given = request.POST if request.method == "POST" else request.GET
     verdict = Verdict.REJECT if given.get("verdict") == "reject" else Verdict.APPROVE
@@ -201,27 +212,45 @@ def decide_many(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     error = ""
     if request.method == "POST":
         try:
-            job = reviews.decide_many(
-                batch, chosen.apply(batch), by=request.actor, verdict=verdict, feedback=feedback
-            )
+            seen = _as_seen(request, batch, chosen, verdict)
+            job = reviews.decide_many(batch, seen, by=request.actor, verdict=verdict, feedback=feedback)
             return redirect("projects:job", job.public_id)
         except ActionRefused as refused:
             if refused.status != 400:
                 raise
             error = refused.sentence
-    plan = reviews.plan_decisions(batch, chosen.apply(batch), by=request.actor, verdict=verdict)
+    matching = chosen.apply(batch)
+    plan = reviews.plan_decisions(batch, matching, by=request.actor, verdict=verdict)
     verb = "Approve" if verdict == Verdict.APPROVE else "Reject"
     keeps = "for" if verdict == Verdict.APPROVE else "keep"
     context = head(request, batch, "review") | {
         "filter": chosen,
         "verdict": verdict.value,
         "plan": plan,
+        "last": matching.order_by("-public_id").values_list("public_id", flat=True).first(),
         "feedback": feedback,
         "error": error,
         "button": f"{verb} {plan.count:,} answer{'s' if plan.count != 1 else ''} {keeps} {dollars(plan.price)}",
         "back": chosen.query(),
     }
     return render(request, "projects/decide_many.html", context, status=400 if error else 200)
+
+
+def _as_seen(
+    request: TeamRequest, batch: Batch, chosen: AssignmentFilter, verdict: Verdict
+) -> QuerySet[Assignment]:
+    """The answers the dry run named, none that came after it; refused when they have become more."""
+    # Public ids sort by time.
+    last = public_id_or_none(request.POST.get("last", ""))
+    seen = chosen.apply(batch).filter(public_id__lte=last) if last else Assignment.objects.none()
+    plan = reviews.plan_decisions(batch, seen, by=request.actor, verdict=verdict)
+    named = request.POST.get("count", "")
+    if not named.isdecimal() or plan.count > int(named[:10]):
+        raise ActionRefused(
+            "Meanwhile more answers wait than this page named. Nothing was decided; look again below.",
+            status=400,
+        )
+    return seen
 
 
 @require_safe

@@ -30,7 +30,10 @@ ROWS = {
     "projects:review": Row(get=SIGNED_IN),
     "projects:review_batch": Row(get=TEAM, **_BATCH),
     "projects:decide_many": Row(
-        get=_REVIEWERS, post=_REVIEWERS_POST, data={"verdict": "approve", "show": "waiting"}, **_BATCH
+        get=_REVIEWERS,
+        post=_REVIEWERS_POST,
+        data=lambda world: {"verdict": "approve", "count": "1", "last": world.assignment.public_id},
+        **_BATCH,
     ),
     "projects:approve": Row(post=_REVIEWERS_POST, **_ASSIGNMENT),
     "projects:reject": Row(post=_REVIEWERS_POST, data={"feedback": "The answer is empty."}, **_ASSIGNMENT),
