@@ -137,9 +137,10 @@ def _unsendable(row: Row, html: str, page: str, size: int) -> Issue | None:
         return Issue(row.line, column, shown, f"{where}: {found.sentence}", "a character MTurk refuses")
     if size > MAX_BYTES:
         column = max(row.values, key=lambda name: len(as_text(row.values[name]).encode()), default="")
+        surplus = size - MAX_BYTES
         sentence = (
             f"The question in line {row.line} would be {size:,} bytes; {MAX_BYTES:,} is the most. "
-            f"Shorten “{column}” by {size - MAX_BYTES:,} bytes."
+            f"Shorten “{column}” by {surplus:,} byte{'' if surplus == 1 else 's'}."
         )
         return Issue(
             row.line, column, as_text(row.values[column])[:80], sentence, "a question that is too large"
