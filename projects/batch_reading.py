@@ -42,6 +42,8 @@ class BatchReport:
     empty_lines: dict[str, list[int]] = field(default_factory=dict)
     largest_question: int = 0
     largest_line: int = 0
+    # The template and frame height it was checked with; another one needs another check.
+    checked_with: str = ""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -14,6 +14,7 @@ from django.core import signing
 from django.http import HttpResponse
 from django.urls import reverse
 
+from mturkhub.accounts.actors import Actor
 from mturkhub.common.models import StoredFile
 from mturkhub.common.stored_files import open_file, store_file
 from projects.placeholders import fill
@@ -46,15 +47,16 @@ def preview_url(team_id: int, user_id: int, preview: Preview) -> str:
     return f"{reverse('projects:preview', args=[token])}?{urlencode(query)}"
 
 
-def read_preview(token: str, user_id: int) -> str | None:
+def read_preview(token: str, actor: Actor) -> str | None:
     """The page behind an address of `preview_url`; None when it is too old, forged or somebody else's."""
     try:
         told = signing.loads(token, salt=SALT, max_age=LIFE)
     except signing.BadSignature:
         return None
-    if told["user"] != user_id:
+    if actor.user is None or told["user"] != actor.user.pk:
         return None
-    stored = StoredFile.objects.filter(public_id=uuid.UUID(told["file"])).first()
+    # The team once more: who has left it since sees nothing of it.
+    stored = StoredFile.objects.filter(public_id=uuid.UUID(told["file"]), team_id__in=actor.team_ids).first()
     if stored is None:
         return None
     with open_file(stored) as stream:

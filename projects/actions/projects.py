@@ -1,10 +1,12 @@
 """What a person can ask of a project: make it, change it, save another version of its template."""
 
+import re
+from collections.abc import Collection
 from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import models, transaction
 from django.db.models import Max
 
 from mturkhub.accounts.activity import record
@@ -16,6 +18,7 @@ from projects.models import HITTemplate, Project
 
 # Past this no question could fit into MTurk's 65,535 bytes, however short its values.
 TEMPLATE_MAX_BYTES = 200_000
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def create_project(
@@ -34,7 +37,7 @@ def create_project(
         created_by=by.user,
         **more,
     )
-    _check(project)
+    check_fields(project)
     with transaction.atomic():
         project.save()
         record(by, "project.created", project, team_id=team.pk)
@@ -49,7 +52,7 @@ def update_project(project: Project, *, by: Actor, **changes: Any) -> Project:
         before = {name: getattr(project, name) for name in changes}
         for name, value in changes.items():
             setattr(project, name, value)
-        _check(project)
+        check_fields(project)
         project.save()
         changed = sorted(name for name, value in before.items() if value != getattr(project, name))
         record(by, "project.changed", project, team_id=project.team_id, fields=changed)
@@ -61,15 +64,7 @@ def save_template(project: Project, html: str, *, by: Actor) -> HITTemplate:
     check_can(by, Permission.PROJECT_EDIT, project.team_id)
     if by.user is None:
         raise ActionRefused("A template belongs to a person. Sign in, then save it.", status=403)
-    html = html.replace("\r\n", "\n")
-    if not html.strip():
-        raise ActionRefused("The template is empty. Write the HTML a Worker shall see.", status=400)
-    if "\x00" in html:
-        raise ActionRefused("The template holds a NUL character. Take it out, then save.", status=400)
-    if (size := len(html.encode("utf-8", "surrogatepass"))) > TEMPLATE_MAX_BYTES:
-        raise ActionRefused(
-            f"The template has {size:,} bytes; a question may have 65,535 at most. Shorten it.", status=400
-        )
+    html = check_html(html)
     with transaction.atomic():
         Project.objects.select_for_update(no_key=True).get(pk=project.pk)
         latest = project.templates.order_by("-version").first()
@@ -87,10 +82,31 @@ def save_template(project: Project, html: str, *, by: Actor) -> HITTemplate:
     return template
 
 
-def _check(project: Project) -> None:
+def check_html(html: str) -> str:
+    """The HTML as it is stored, with plain line ends; raises ActionRefused when it can be no template."""
+    html = html.replace("\r\n", "\n")
+    if not html.strip():
+        raise ActionRefused("The template is empty. Write the HTML a Worker shall see.", status=400)
+    if found := _UNSTORABLE.search(html):
+        line = html.count("\n", 0, found.start()) + 1
+        raise ActionRefused(
+            f"Line {line} of the template holds the character U+{ord(found[0]):04X}. Take it out, then save.",
+            status=400,
+        )
+    if (size := len(html.encode())) > TEMPLATE_MAX_BYTES:
+        raise ActionRefused(
+            f"The template has {size:,} bytes; a question may have 65,535 at most. Shorten it.", status=400
+        )
+    return html
+
+
+def check_fields(row: models.Model, *, only: Collection[str] | None = None) -> None:
     """Raise ActionRefused with each field's sentence; forms have checked before, scripts have not."""
     try:
-        project.full_clean()
+        if only is None:
+            row.full_clean()
+        else:
+            row.clean_fields(exclude={field.name for field in row._meta.get_fields()} - set(only))
     except ValidationError as error:
         sentences = [f"{name}: {' '.join(messages)}" for name, messages in sorted(error.message_dict.items())]
         raise ActionRefused(" ".join(sentences), status=400) from error

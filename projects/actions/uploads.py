@@ -19,6 +19,7 @@ from mturkhub.common.public_ids import UUID7_SQL
 from mturkhub.common.stored_files import open_file, store_file
 from mturkhub.common.tabular import read_table
 from projects import rules
+from projects.actions.projects import check_fields
 from projects.batch_reading import BatchReport, Checked, check_file, checked
 from projects.models import Batch, BatchUpload, HITTemplate, Project
 from projects.models.project import HITProperties
@@ -53,14 +54,29 @@ def upload_file(project: Project, *, by: Actor, name: str, chunks: Iterable[byte
 
 def _check(upload: BatchUpload, template: HITTemplate) -> BatchReport:
     with open_file(upload.file) as stream:
-        return check_file(stream, upload.file.name, template.html, upload.project.frame_height)
+        report = check_file(stream, upload.file.name, template.html, upload.project.frame_height)
+    report.checked_with = _checked_with(upload, template)
+    return report
+
+
+def _checked_with(upload: BatchUpload, template: HITTemplate) -> str:
+    return f"version {template.version}, height {upload.project.frame_height}"
 
 
 def check_again(upload: BatchUpload) -> BatchReport:
-    """The report against the project's latest template, which may have changed since the upload."""
-    report = _check(upload, latest_template(upload.project))
+    """The report against the project's latest template; the file is read again only if that has changed.
+
+    Whoever dropped lines has seen those of the report before: when others are bad now, nothing is dropped.
+    """
+    template = latest_template(upload.project)
+    before = BatchReport.from_json(upload.report)
+    if before.checked_with == _checked_with(upload, template):
+        return before
+    report = _check(upload, template)
     upload.report = report.as_json()
-    upload.save(update_fields=["report"])
+    if (report.bad_lines, report.issues) != (before.bad_lines, before.issues):
+        upload.lines_dropped_by = upload.lines_dropped_at = None
+    upload.save(update_fields=["report", "lines_dropped_by", "lines_dropped_at"])
     return report
 
 
@@ -80,6 +96,7 @@ def create_batch(upload: BatchUpload, *, by: Actor, connection: Connection, name
     check_can(by, Permission.BATCH_CREATE, upload.team_id)
     if by.user is None:
         raise ActionRefused("A batch belongs to a person. Sign in, then make it.", status=403)
+    _check_is_ours(connection, upload.team_id)
     with transaction.atomic():
         upload = (
             BatchUpload.objects.select_for_update(no_key=True, of=("self",))
@@ -121,6 +138,11 @@ def _check_is_clean(upload: BatchUpload, report: BatchReport) -> None:
         )
 
 
+def _check_is_ours(connection: Connection, team_id: int) -> None:
+    if connection.account.team_id != team_id:
+        raise ActionRefused(f"“{connection}” is no connection of this team. Choose another one.", status=400)
+
+
 def _next_name(project: Project) -> str:
     return f"{project.name} {project.batches.count() + 1}"
 
@@ -133,6 +155,8 @@ def change_batch(batch: Batch, *, by: Actor, **changes: Any) -> Batch:
         rules.check_can_change(batch)
         for field, value in changes.items():
             setattr(batch, field, value)
+        check_fields(batch, only=changes)
+        _check_is_ours(batch.connection, batch.team_id)
         batch.save()
         record(by, "batch.changed", batch, team_id=batch.team_id, fields=sorted(changes))
     return batch

@@ -6,7 +6,9 @@ from typing import Any
 
 from django import forms
 
+from mturkhub.common.errors import ActionRefused
 from mturkhub.gateway.fees import fee_per_assignment
+from projects.actions.projects import check_html
 from projects.forms.durations import DurationField
 from projects.models import Project
 from projects.models.project import (
@@ -162,3 +164,10 @@ class TemplateForm(forms.Form):
         ),
         error_messages={"required": "The template is empty. Write the HTML a Worker shall see."},
     )
+
+    def clean_html(self) -> str:
+        html: str = self.cleaned_data["html"]
+        try:
+            return check_html(html)
+        except ActionRefused as refused:
+            raise forms.ValidationError(refused.sentence) from refused

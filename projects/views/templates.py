@@ -5,7 +5,7 @@ from typing import Any
 
 from csp.decorators import csp_exempt
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -45,7 +45,10 @@ def edit_template(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
         check_can(request.actor, Permission.PROJECT_EDIT, project.team_id)
         if form.is_valid():
             saved = save_template(project, form.cleaned_data["html"], by=request.actor)
-            messages.success(request, f"Saved as version {saved.version}. Started batches keep theirs.")
+            if saved == latest:
+                messages.info(request, f"Nothing has changed, so it is still version {saved.version}.")
+            else:
+                messages.success(request, f"Saved as version {saved.version}. Started batches keep theirs.")
             return redirect("projects:edit_template", project.public_id)
     html = str(form["html"].value() or "")
     context = {
@@ -120,9 +123,9 @@ def _problems(html: str, values: dict[str, Any]) -> tuple[list[str], list[str]]:
 @require_safe
 @csp_exempt()  # type: ignore[arg-type]  # its type knows no arguments
 @xframe_options_exempt
-def preview(request: HttpRequest, token: str) -> HttpResponse:
+def preview(request: TeamRequest, token: str) -> HttpResponse:
     """Somebody's HTML alone, with a policy of its own. Never linked from a page, only framed."""
-    page = read_preview(token, request.user.pk) if request.user.pk else None
+    page = read_preview(token, request.actor)
     if page is None:
         raise Http404("This preview is older than ten minutes, or it was made for somebody else.")
     return preview_response(page)

@@ -29,12 +29,15 @@ from projects.actions.uploads import (
 )
 from projects.batch_reading import BatchReport, checked, first_rows
 from projects.costs import Cost, batch_cost, hourly_wage
+from projects.filters import public_id_or_none
 from projects.forms import BatchSettingsForm, UploadForm
 from projects.models import Batch, BatchUpload, Project
 from projects.placeholders import WHOLE_ROW, find_placeholders
 from projects.previews import Preview, preview_url
 
 PREVIEW_ROWS = 5
+# The name of what was typed instead of uploaded; without an ending, so that its format follows from its text.
+PASTED = "pasted text"
 
 
 def _columns_needed(project: Project) -> list[str]:
@@ -49,18 +52,31 @@ def upload_batch(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     if not project.templates.exists():
         messages.warning(request, "Write the question first; then a file can be checked against it.")
         return redirect("projects:edit_template", project.public_id)
-    form = UploadForm(request.POST or None, request.FILES or None)
+    form = UploadForm(
+        request.POST or None, request.FILES or None, initial={"pasted": _pasted_before(request, project)}
+    )
     if request.method == "POST" and form.is_valid():
         file = form.cleaned_data["file"]
         name, chunks = (
-            (file.name, file.chunks())
-            if file
-            else ("pasted text", iter([form.cleaned_data["pasted"].encode()]))
+            (file.name, file.chunks()) if file else (PASTED, iter([form.cleaned_data["pasted"].encode()]))
         )
         upload = upload_file(project, by=request.actor, name=name, chunks=chunks)
         return redirect("projects:check_upload", upload.public_id)
     context = {"nav": "projects", "project": project, "form": form, "needed": _columns_needed(project)}
     return render(request, "projects/upload_batch.html", context, status=400 if form.errors else 200)
+
+
+def _pasted_before(request: TeamRequest, project: Project) -> str:
+    """The lines of an earlier paste, to be mended where they were typed."""
+    wanted = public_id_or_none(request.GET.get("again", ""))
+    if wanted is None:
+        return ""
+    uploads = project.uploads.select_related("file").filter(public_id=wanted, file__name=PASTED)
+    upload = uploads.first()
+    if upload is None:
+        return ""
+    with open_file(upload.file) as stream:
+        return stream.read().decode().replace("\r\n", "\n")
 
 
 @require_safe
@@ -79,7 +95,7 @@ def check_upload(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     upload = _upload(request, public_id)
     report = check_again(upload)
     position = _position(request)
-    rows = _first_rows(upload)
+    rows = [] if report.refusal else _first_rows(upload)
     row = rows[min(position, len(rows) - 1)] if rows else None
     is_accepted = request.GET.get("accepted", "1") == "1"
     preview = None
@@ -100,6 +116,7 @@ def check_upload(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
         "is_accepted": is_accepted,
         "preview": preview,
         "blocked": _blocked(upload, report),
+        "is_pasted": upload.file.name == PASTED,
         "is_narrow": request.GET.get("width") == "360",
     }
     return render(request, "projects/check_upload.html", context)
@@ -167,7 +184,9 @@ def _bad_lines(upload: BatchUpload) -> Iterator[bytes]:
 def make_batch(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     """From the checked file to a draft, on the first connection that works."""
     upload = _upload(request, public_id)
-    draft = Batch.objects.drafts().filter(upload=upload).first()
+    # A draft keeps the template it was made with, and the check showed the latest one.
+    template = latest_template(upload.project)
+    draft = Batch.objects.drafts().filter(upload=upload, template=template).first()
     if draft is None:
         connection = _connections(request).first()
         if connection is None:
