@@ -4,9 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from mturkhub.accounts.models import Team
+from mturkhub.accounts.models import Connection, Team
 from mturkhub.intentions import claiming
+from tests.conftest import Person
 from tests.fakes.mturk import FakeMTurk
+from tests.projects.live import Live, make_live
 
 
 @pytest.fixture
@@ -27,3 +29,9 @@ def no_grace(team: Team) -> None:
     """Decisions are due as soon as they are made."""
     team.grace_time = timedelta(0)
     team.save()
+
+
+@pytest.fixture
+def live(mina: Person, connection: Connection, market: FakeMTurk) -> Live:
+    """A live batch of two rows, three answers each, on the market in memory."""
+    return make_live(mina, connection, market)

@@ -1,0 +1,320 @@
+"""Assignments on MTurk become Assignment rows: what changed is fetched once, and nothing is missed."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from mturkhub.accounts.models import Connection
+from mturkhub.common import clock
+from mturkhub.workers.models import TeamWorker, Worker
+from mturkhub.workers.naming import find_workers, shown_ids
+from projects.actions.reviews import approve_assignment, reject_assignment
+from projects.collecting import sweep
+from projects.models import Assignment, AssignmentAnswer, Decision
+from tests.conftest import Person
+from tests.factories.projects import answer_xml
+from tests.fakes.mturk import FakeMTurk, lost_answer, refusal, unreachable
+from tests.projects.live import Live, make_live
+
+pytestmark = pytest.mark.django_db
+
+
+def status(live: Live) -> list[str]:
+    return [answer.status for answer in live.answers]
+
+
+# What is fetched ---------------------------------------------------------------------------------
+
+
+def test_an_answer_becomes_a_row_with_its_times_worker_and_fields(live: Live) -> None:
+    answer = live.collect_one(sentiment="7", why="so")
+
+    remote = live.market.assignments[answer.mturk_id]
+    assert (answer.status, answer.worker.mturk_id) == ("Submitted", "AWANDA")
+    assert answer.submitted_at == remote.submitted_at
+    assert answer.work_time == remote.submitted_at - remote.accepted_at
+    assert answer.answer.fields == {"sentiment": ["7"], "why": ["so"]}
+    assert answer.answer.raw_xml == remote.answer
+    live.batch.refresh_from_db()
+    assert live.batch.answer_fields == ["sentiment", "why"]
+
+
+def test_collecting_twice_changes_nothing_and_fetches_nothing(live: Live) -> None:
+    live.submit(["A1", "A2"])
+    first = live.collect()
+    second = live.collect()
+
+    assert (first.answers_new, first.hits_fetched) == (2, 1)
+    assert (second.answers_new, second.hits_fetched) == (0, 0)
+    assert Assignment.objects.count() == AssignmentAnswer.objects.count() == 2
+    assert live.fetches() == 1
+
+
+def test_hits_nobody_has_answered_are_never_fetched(live: Live) -> None:
+    live.market.accept(live.hit_id(), "AWANDA")
+
+    live.collect()
+
+    assert live.fetches() == 0
+
+
+def test_each_new_answer_costs_one_fetch_of_its_hit(live: Live) -> None:
+    for worker in ("A1", "A2", "A3"):
+        live.submit([worker])
+        live.collect()
+
+    assert live.fetches() == 3
+    assert len(live.answers) == 3
+
+
+def test_all_pages_of_a_hit_and_of_the_list_are_read(mina: Person, connection: Connection) -> None:
+    live = make_live(mina, connection, FakeMTurk(page_size=2), rows=5, max_assignments=9)
+    live.submit([f"A{number}" for number in range(9)], row=5)
+
+    done = live.collect()
+
+    assert done.hits_listed == 5
+    assert done.answers_new == 9
+
+
+def test_an_answer_that_the_list_promised_and_the_fetch_did_not_show_is_fetched_again(live: Live) -> None:
+    [assignment_id] = live.submit()
+    # MTurk's lists lag: the counter is there, the Assignment not yet.
+    hidden = live.market.assignments[assignment_id].hit.assignments
+    shown = list(hidden)
+    original = live.market.list_assignments_for_hit
+    live.market.list_assignments_for_hit = lambda hit_id: []  # type: ignore[method-assign,assignment]
+    live.collect()
+    assert live.answers == []
+    live.market.list_assignments_for_hit = original  # type: ignore[method-assign]
+
+    live.collect()
+
+    assert len(live.answers) == len(shown) == 1
+
+
+def test_a_decision_of_our_own_causes_no_fetch(live: Live, mina: Person, no_grace: None) -> None:
+    live.submit(["A1", "A2", "A3"])
+    live.collect()
+    for answer in live.answers:
+        approve_assignment(answer, by=mina.actor)
+    live.send()
+
+    live.collect()
+
+    assert live.fetches() == 1
+    assert status(live) == ["Approved"] * 3
+
+
+# What others did ---------------------------------------------------------------------------------
+
+
+def test_what_was_decided_elsewhere_is_noticed(live: Live) -> None:
+    approved, rejected = live.submit(["A1", "A2"])
+    live.collect()
+    live.market.approve_assignment(approved, feedback="thanks")
+    live.market.reject_assignment(rejected, feedback="empty")
+
+    live.collect()
+
+    assert status(live) == ["Approved", "Rejected"]
+    assert [answer.feedback for answer in live.answers] == ["thanks", "empty"]
+    live.batch.refresh_from_db()
+    assert (live.batch.answers_approved, live.batch.answers_rejected) == (1, 1)
+
+
+def test_auto_approval_is_noticed_and_overtakes_a_decision_that_still_waited(
+    live: Live, mina: Person
+) -> None:
+    answer = live.collect_one()
+    reject_assignment(answer, by=mina.actor, feedback="empty")
+    Decision.objects.update(due_at=clock.now() + timedelta(days=10))
+
+    live.later(days=3, seconds=1)
+    live.collect()
+
+    assert status(live) == ["Approved"]
+    decision = Decision.objects.get()
+    assert decision.state == "overtaken"
+    assert live.answers[0].pending_verdict == ""
+
+
+def test_a_rejection_overturned_elsewhere_is_found_within_a_day(live: Live) -> None:
+    [assignment_id] = live.submit()
+    live.market.reject_assignment(assignment_id, feedback="empty")
+    live.collect()
+    assert status(live) == ["Rejected"]
+    live.market.approve_assignment(assignment_id, override_rejection=True)
+
+    live.collect()
+    assert status(live) == ["Rejected"], "no counter shows it"
+    live.later(hours=24, seconds=1)
+    live.collect()
+
+    assert status(live) == ["Approved"]
+
+
+def test_the_status_of_a_hit_follows_mturks(live: Live) -> None:
+    for worker in ("A1", "A2"):
+        live.submit([worker])
+    live.market.accept(live.hit_id(), "A3")
+
+    live.collect()
+    assert [hit.hit_status for hit in live.hits] == ["Unassignable", "Assignable"]
+
+    live.submit(["A3"])
+    live.collect()
+    assert [hit.hit_status for hit in live.hits] == ["Reviewable", "Assignable"]
+
+
+def test_a_hit_that_left_the_list_is_missing_only_when_gethit_says_so(live: Live) -> None:
+    live.collect()
+    live.later(minutes=3)
+    gone = live.hit_id(1)
+    del live.market.hits[gone]
+
+    live.collect()
+
+    assert [hit.missing_since is not None for hit in live.hits] == [True, False]
+    assert live.market.calls["GetHIT"] == 1
+
+
+def test_foreign_hits_are_counted_and_never_touched(live: Live) -> None:
+    hit_type = next(iter(live.market.hit_types))
+    for number, annotation in enumerate(
+        ["", "BatchId:1;OriginalHitTemplateId:1;", "BatchId:1;OriginalHitTemplateId:1;Mturkhub:x/y;"]
+    ):
+        live.market.create_hit_with_hit_type(
+            hit_type_id=hit_type,
+            question=live.market.hits[live.hit_id()].question,
+            lifetime=timedelta(days=1),
+            max_assignments=1,
+            requester_annotation=annotation,
+            unique_request_token=f"foreign {number}",
+        )
+    foreign = [hit_id for hit_id, hit in live.market.hits.items() if hit.max_assignments == 1]
+    live.market.submit(foreign[0], "AWANDA", {"sentiment": "1"})
+
+    done = live.collect()
+
+    assert done.hits_elsewhere == 3
+    assert live.answers == []
+    assert live.fetches() == 0
+
+
+# Answers -----------------------------------------------------------------------------------------
+
+
+def test_white_space_markup_and_several_values_come_through_unchanged(live: Live) -> None:
+    text = "  two  spaces\n\tand a tab <b>&amp;</b> ]]> é 日本 "
+    [assignment_id] = live.submit(comment=text, colours="red|blue", empty="")
+    live.collect()
+
+    answer = Assignment.objects.get(mturk_id=assignment_id).answer
+    assert answer.fields["comment"] == [text]
+    assert answer.fields["empty"] == [""]
+    assert not answer.is_damaged
+
+
+@pytest.mark.parametrize("xml", ["", "<not xml", answer_xml({"a": ["b"]}).replace("</Answer>", "", 1)])
+def test_an_answer_that_cannot_be_read_is_kept_as_it_came_and_flagged(live: Live, xml: str) -> None:
+    assignment_id = live.market.submit(live.hit_id(), "AWANDA", xml=xml)
+
+    live.collect()
+
+    answer = Assignment.objects.get(mturk_id=assignment_id).answer
+    assert answer.raw_xml == xml
+    assert answer.is_damaged or xml == ""
+
+
+def test_what_a_test_worker_answers_is_left_out(live: Live) -> None:
+    live.submit(["ATEST123456789", "AWANDA"])
+
+    live.collect()
+
+    assert [(a.worker.mturk_id, a.left_out_at is not None) for a in live.answers] == [
+        ("ATEST123456789", True),
+        ("AWANDA", False),
+    ]
+
+
+def test_a_worker_is_one_person_for_the_team_with_one_pseudonym(
+    live: Live, mina: Person, vera: Person, olive: Person
+) -> None:
+    live.submit(["AWANDA"], row=1)
+    live.submit(["AWANDA"], row=2)
+    live.collect()
+
+    worker = Worker.objects.get()
+    name = TeamWorker.objects.get().pseudonym
+    assert name.startswith("W-")
+    assert shown_ids(vera.team.pk, [worker.pk], vera.actor) == {worker.pk: name}
+    assert shown_ids(olive.team.pk, [worker.pk], olive.actor) == {worker.pk: "AWANDA"}
+    assert find_workers(mina.team.pk, name.lower()) == find_workers(mina.team.pk, "AWANDA") == [worker]
+
+
+def test_a_project_that_approves_at_once_pays_without_a_click(
+    mina: Person, connection: Connection, market: FakeMTurk
+) -> None:
+    live = make_live(mina, connection, market, approval="at_once")
+    live.collect_one()
+    live.send()
+
+    decision = Decision.objects.get()
+    assert (decision.state, decision.by, decision.by_rule) == ("done", None, "approve at once")
+    assert status(live) == ["Approved"]
+    assert market.paid == Decimal("0.06")
+
+
+# When a sweep fails ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("operation", ["ListHITs", "ListAssignmentsForHIT"])
+@pytest.mark.parametrize("error", [lost_answer, unreachable])
+def test_a_sweep_that_is_cut_off_says_why_and_the_next_one_catches_up(
+    live: Live, operation: str, error: object
+) -> None:
+    live.submit(["A1"], row=1)
+    live.submit(["A2"], row=2)
+    live.market.fail(operation, error)  # type: ignore[arg-type]
+
+    cut_off = sweep(live.connection, gateway=live.market)
+
+    assert cut_off is not None
+    assert not cut_off.is_complete
+    assert cut_off.problem
+    live.collect()
+    assert len(live.answers) == 2
+
+
+def test_a_hit_deleted_between_list_and_fetch_does_not_stop_the_sweep(live: Live) -> None:
+    live.submit(["A1"], row=1)
+    live.submit(["A2"], row=2)
+    live.market.fail(
+        "ListAssignmentsForHIT",
+        lambda operation: refusal(operation, "HITDoesNotExist", "Hit 3X does not exist."),
+    )
+
+    live.collect()
+
+    assert len(live.answers) == 1
+
+
+def test_two_sweeps_of_one_connection_never_run_at_once(live: Live) -> None:
+    Connection.objects.filter(pk=live.connection.pk).update(
+        sweep_lease_until=clock.real_now() + timedelta(seconds=60)
+    )
+
+    assert sweep(live.connection, gateway=live.market) is None
+    assert live.market.calls["ListHITs"] == 0
+
+
+def test_the_page_can_tell_when_it_was_collected_and_when_it_will_be(live: Live) -> None:
+    live.collect()
+
+    live.connection.refresh_from_db()
+    assert live.connection.last_sweep_at is not None
+    assert live.connection.next_sweep_at is not None
+    wait = live.connection.next_sweep_at - live.connection.last_sweep_at
+    assert wait == timedelta(seconds=10)
