@@ -24,9 +24,8 @@ def ensure_first_team(*, email: str, password: str, keys: Keys | None) -> User:
     )
     if membership is None:
         membership = _make_owner(email or DEFAULT_EMAIL, password)
-    account, _ = RequesterAccount.objects.get_or_create(
-        team=membership.team, defaults={"name": "Main account"}
-    )
+    accounts = RequesterAccount.objects.filter(team=membership.team).order_by("pk")
+    account = accounts.first() or RequesterAccount.objects.create(team=membership.team, name="Main account")
     if keys:
         _connect_marketplace(account, keys)
     return membership.user

@@ -4,7 +4,7 @@ from django.core.management import call_command
 from mturkhub.accounts.credentials import Keys, decrypt
 from mturkhub.accounts.first_team import ensure_first_team
 from mturkhub.accounts.models import Connection, Membership, Team, User
-from tests.factories import MembershipFactory, TeamFactory
+from tests.factories import MembershipFactory, RequesterAccountFactory, TeamFactory
 
 KEYS = Keys("AKIAFIRST", "first-secret")
 
@@ -60,6 +60,14 @@ def test_a_team_that_exists_is_kept(olive):
     MembershipFactory(team=TeamFactory(), role="owner")
 
     assert ensure_first_team(email="x@example.org", password="", keys=None) == olive.user
+
+
+def test_the_first_of_several_accounts_is_the_one_that_is_connected(olive):
+    first, _ = (RequesterAccountFactory(team=olive.team, name=name) for name in ("Main account", "Another"))
+
+    ensure_first_team(email="", password="", keys=KEYS)
+
+    assert Connection.objects.get().account == first
 
 
 @pytest.mark.django_db
