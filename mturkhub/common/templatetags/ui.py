@@ -69,6 +69,12 @@ def money(amount: Decimal | None) -> str:
 
 
 @register.filter
+def count(number: int | None) -> str:
+    """`12,408`, or a dash where nobody knows."""
+    return "–" if number is None else f"{number:,}"
+
+
+@register.filter
 def duration(length: timedelta | None) -> str:
     """`35 s`, `2 min`, `5 h 12 min`, `2 d 19 h`."""
     if length is None:
