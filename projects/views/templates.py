@@ -23,7 +23,7 @@ from projects.actions.projects import save_template
 from projects.batch_reading import first_rows
 from projects.forms import TemplateForm
 from projects.models import Project
-from projects.placeholders import WHOLE_ROW, fill, find_placeholders
+from projects.placeholders import WHOLE_ROW, as_text, fill, find_placeholders, whole_row
 from projects.previews import Preview, preview_response, preview_url, read_preview
 
 STARTER = """<!-- What a Worker sees. ${text} is filled from the column `text` of your file. -->
@@ -80,7 +80,7 @@ def _checked(request: TeamRequest, project: Project, html: str, *, is_accepted: 
     values = values or {each.name: each.name for each in found if each.name != WHOLE_ROW}
     stops, warns = _problems(html, values)
     return {
-        "placeholders": [(each, values.get(each.name)) for each in found],
+        "placeholders": [(each, _sample_value(each.name, values)) for each in found],
         "stops": stops,
         "warns": warns,
         "size": question_bytes(html_question(fill(html, values), project.frame_height)),
@@ -90,6 +90,12 @@ def _checked(request: TeamRequest, project: Project, html: str, *, is_accepted: 
             project.team_id, request.user.pk, Preview(html.replace("\x00", ""), values, is_accepted)
         ),
     }
+
+
+def _sample_value(name: str, values: dict[str, Any]) -> str | None:
+    if name in values:
+        return as_text(values[name])
+    return whole_row(values) if name == WHOLE_ROW else None
 
 
 def _sample(project: Project) -> dict[str, Any]:

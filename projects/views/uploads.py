@@ -32,7 +32,7 @@ from projects.costs import Cost, batch_cost, hourly_wage
 from projects.filters import public_id_or_none
 from projects.forms import BatchSettingsForm, UploadForm
 from projects.models import Batch, BatchUpload, Project
-from projects.placeholders import WHOLE_ROW, find_placeholders
+from projects.placeholders import WHOLE_ROW, as_text, find_placeholders
 from projects.previews import Preview, preview_url
 
 PREVIEW_ROWS = 5
@@ -109,7 +109,7 @@ def check_upload(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
         "upload": upload,
         "project": upload.project,
         "report": report,
-        "rows": [(each.line, [each.values[name] for name in report.columns]) for each in rows],
+        "rows": [(each.line, [as_text(each.values[name]) for name in report.columns]) for each in rows],
         "row": row,
         "position": position,
         "last_position": max(0, len(rows) - 1),
