@@ -114,11 +114,8 @@ def _progress_page(request: TeamRequest, batch: Batch) -> dict[str, Any]:
     return head(request, batch, "progress") | progress(batch) | {"rows": rows}
 
 
-def progress(batch: Batch) -> dict[str, Any]:
-    fee = fee_per_assignment(batch.reward, batch.max_assignments, batch.connection.fee_schedule)
-    each = batch.reward + fee
-    open_answers = max(0, batch.answers_expected - batch.answers_approved - batch.answers_rejected)
-    never_sent = (batch.rows_not_published + batch.rows_failed) * batch.max_assignments
+def row_bar(batch: Batch) -> list[dict[str, Any]]:
+    """The batch's rows by progress, as parts of a hundred."""
     x, bar = Decimal(0), []
     for state, counter, tone, words in BAR:
         count = getattr(batch, counter)
@@ -127,11 +124,19 @@ def progress(batch: Batch) -> dict[str, Any]:
             {"state": state.value, "count": count, "tone": tone, "words": words, "x": x, "width": width}
         )
         x += width
+    return bar
+
+
+def progress(batch: Batch) -> dict[str, Any]:
+    fee = fee_per_assignment(batch.reward, batch.max_assignments, batch.connection.fee_schedule)
+    each = batch.reward + fee
+    open_answers = max(0, batch.answers_expected - batch.answers_approved - batch.answers_rejected)
+    never_sent = (batch.rows_not_published + batch.rows_failed) * batch.max_assignments
     return {
         "paid": each * batch.answers_approved,
         "held": each * max(0, open_answers - never_sent),
         "fee": fee,
-        "bar": bar,
+        "bar": row_bar(batch),
         "wage": median_wage(batch),
         "target": batch.team.target_hourly_wage,
         "failures": _failures(batch),

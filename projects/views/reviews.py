@@ -24,7 +24,7 @@ from projects.costs import hourly_wage
 from projects.filters import SHOWN, SORTS, AssignmentFilter, page_of, public_id_or_none
 from projects.models import Assignment, Batch, Project
 from projects.states import BatchState, Verdict
-from projects.views.batches import batch_or_404, head
+from projects.views.batches import batch_or_404, head, row_bar
 
 # Of a message that is too long for MTurk, so that it can be shortened instead of written again.
 KEPT_FEEDBACK = 20_000
@@ -287,7 +287,7 @@ def home(request: TeamRequest) -> HttpResponse:
     context = {
         "nav": "home",
         "needs": _needs(live, connections),
-        "batches": live.order_by("-pk")[:10],
+        "batches": [(batch, row_bar(batch)) for batch in live.order_by("-pk")[:10]],
         "drafts": batches.drafts().order_by("-pk")[:5],
         "steps": _first_steps(request, projects, batches, connections),
     }
