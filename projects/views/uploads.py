@@ -220,9 +220,13 @@ def cost(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
         _save(request, batch, form)
         messages.success(request, "Saved.")
         return redirect("projects:cost", batch.public_id)
+    return _cost_page(request, batch, form, status=400 if form.errors else 200)
+
+
+def _cost_page(request: TeamRequest, batch: Batch, form: BatchSettingsForm, *, status: int) -> HttpResponse:
     context = {"nav": "projects", "batch": batch, "project": batch.project, "form": form}
     context |= _receipt(request, batch, form) | {"connections": _connections(request)}
-    return render(request, "projects/cost.html", context, status=400 if form.errors else 200)
+    return render(request, "projects/cost.html", context, status=status)
 
 
 def _draft(request: TeamRequest, public_id: uuid.UUID) -> Batch:
@@ -283,11 +287,13 @@ def publish_batch(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     rules.check_can_publish(batch)
     form = BatchSettingsForm(request.POST, instance=batch, connections=_connections(request))
     if not form.is_valid():
-        context = {"nav": "projects", "batch": batch, "project": batch.project, "form": form}
-        context |= _receipt(request, batch, form) | {"connections": _connections(request)}
-        return render(request, "projects/cost.html", context, status=400)
-    receipt = _receipt(request, batch, form)
-    _check_price_is_as_shown(request, receipt)
+        return _cost_page(request, batch, form, status=400)
+    try:
+        _check_price_is_as_shown(request, _receipt(request, batch, form))
+    except ActionRefused as refused:
+        # The page again instead of a way back to it: what was typed is not saved yet.
+        messages.error(request, refused.sentence)
+        return _cost_page(request, batch, form, status=refused.status)
     published = publish(_save(request, batch, form), by=request.actor)
     return redirect("projects:batch", published.public_id)
 
