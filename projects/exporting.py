@@ -243,7 +243,7 @@ def _json_items(batch: Batch) -> Iterator[bytes]:
         values = [_number_or_text(answer) for answer in answers]
         average = mean(answers)
         item = {
-            "item": row.input[batch.columns[0]] if len(batch.columns) == 1 else row.input,
+            "item": _item(row, batch.columns),
             "hit_id": hit_id,
             "status": status,
             "assignments_submitted_count": row.result.answers,
@@ -253,6 +253,12 @@ def _json_items(batch: Batch) -> Iterator[bytes]:
         yield separator + json.dumps(item, ensure_ascii=False).encode("utf-8", "replace")
         separator = b",\n"
     yield b"\n]\n"
+
+
+def _item(row: BatchRow, columns: list[str]) -> Any:
+    """The one value of a row, or the row with its columns in the order of the upload."""
+    values = {name: row.input.get(name) for name in columns}
+    return values[columns[0]] if len(columns) == 1 else values
 
 
 def _with_answers(

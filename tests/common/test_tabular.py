@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -76,6 +77,15 @@ def test_a_comma_in_the_header_makes_semicolons_ordinary_text():
 def test_columns_keep_the_order_of_the_file():
     assert read("zeta,alpha,mid\n1,2,3\n")[0].columns == ["zeta", "alpha", "mid"]
     assert list(rows('{"z": 1, "a": 2}\n{"a": 3, "z": 4}\n', "x.jsonl")[1]) == ["z", "a"]
+
+
+def test_the_examples_of_the_manual_are_two_ways_to_write_the_same_rows():
+    manual = (Path(__file__).parents[2] / "docs" / "files.md").read_text()
+    csv_example = manual.split("```csv\n")[1].split("```")[0]
+    json_example = manual.split("```json\n")[1].split("```")[0]
+
+    assert rows(csv_example) == rows(json_example, "x.jsonl")
+    assert rows(csv_example)[1] == {"content": 'She said "no", and left', "source": "print"}
 
 
 # Cells --------------------------------------------------------------------------------------------
