@@ -120,7 +120,7 @@ def test_what_needs_a_person_is_said_with_money_first(olive, connection, live):
     assert all(sentence in html for sentence in said(olive))
 
 
-def test_answers_that_are_being_decided_or_left_to_mturk_do_not_wait(olive, live):
+def test_answers_that_are_being_decided_do_not_wait(olive, live):
     batch = live(answers=2)
     _, decided = batch.assignments.all()
     decided.pending_verdict = "approve"

@@ -285,3 +285,11 @@ def test_the_queries_of_the_check_do_not_grow_with_the_rows(checked, mina):
 
     # A small file is read to its end, a large one is not.
     assert counts[1] <= counts[0]
+
+
+def test_a_paste_larger_than_a_form_may_be_is_refused_in_words(address, mina):
+    answer = mina.client.post(address, {"pasted": "text\n" + "漢" * 2_000_000})
+
+    assert answer.status_code == 400
+    assert "upload long text as a file" in answer.content.decode()
+    assert not StoredFile.objects.exists()
