@@ -1,0 +1,145 @@
+"""A lab at work, and browsers of its people at a live server that shares the test's database."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.conf import settings
+from django.db import connection as database
+from django.urls import reverse
+from playwright.sync_api import BrowserContext, Page
+from pytest_django.live_server_helper import LiveServer
+
+from mturkhub.accounts.models import Connection, Team
+from mturkhub.intentions import claiming
+from mturkhub.intentions.models import Job
+from projects.actions.reviews import approve_assignment, leave_out, reject_assignment
+from projects.actions.uploads import upload_file
+from projects.counting import recount
+from projects.models import Assignment, Batch, BatchUpload, Project
+from tests.conftest import Person
+from tests.factories import (
+    AssignmentFactory,
+    BatchFactory,
+    ConnectionFactory,
+    HITTemplateFactory,
+    ProjectFactory,
+    WorkerFactory,
+)
+
+LONG = "The ferry to the island was cancelled for the third time this week, said the harbour master. " * 3
+UNBROKEN = "unbroken" * 20
+HTML = "<p>${text}</p><form><input type=number name=sentiment><textarea name=why></textarea></form>"
+
+
+@dataclass
+class Lab:
+    """Everything a page can show, in every state it can be in."""
+
+    project: Project
+    batch: Batch
+    draft: Batch
+    production: Batch
+    good: BatchUpload
+    bad: BatchUpload
+    job: Job
+    untouched: Assignment
+    decided: Assignment
+
+
+@pytest.fixture
+def bells(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody listens for tasks here."""
+    monkeypatch.setattr(claiming, "_ring_now", lambda task, keys, at: None)
+
+
+@pytest.fixture
+def at_live_server(
+    django_db_setup: None, live_server: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> LiveServer:
+    """The server; its threads give their database connections back, so that the database can be dropped."""
+    monkeypatch.setitem(database.settings_dict, "CONN_MAX_AGE", 0)
+    return live_server
+
+
+@pytest.fixture
+def window_of(
+    at_live_server: LiveServer, new_context: Callable[..., BrowserContext]
+) -> Callable[[Person | None], Page]:
+    """A browser's page of somebody who has signed in; of nobody with None."""
+
+    def open_page(person: Person | None) -> Page:
+        context = new_context(base_url=at_live_server.url)
+        if person:
+            session = person.client.cookies[settings.SESSION_COOKIE_NAME].value
+            context.add_cookies(
+                [{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": at_live_server.url}]
+            )
+        return context.new_page()
+
+    return open_page
+
+
+@pytest.fixture
+def lab(team: Team, connection: Connection, olive: Person, bells: list[str]) -> Lab:
+    connection.balance = Decimal("987.65")
+    connection.save()
+    project = ProjectFactory(
+        team=team, name="Textual entailment", created_by=olive.user, estimated_duration=timedelta(seconds=15)
+    )
+    template = HITTemplateFactory(project=project, html=HTML)
+    rows = [{"text": LONG, "note": UNBROKEN}] + [{"text": f"sentence {n}", "note": "–"} for n in range(2, 13)]
+    common = {"project": project, "template": template, "columns": ["text", "note"], "rows": rows}
+    batch = BatchFactory(
+        **common,
+        connection=connection,
+        name="Entailment 14",
+        answer_fields=["sentiment", "why"],
+        published=True,
+    )
+    decided, untouched = _answer(batch, olive, connection)
+    production = ConnectionFactory(
+        account=connection.account, environment="production", name="Amazon", balance=Decimal("0.36")
+    )
+    return Lab(
+        project=project,
+        batch=batch,
+        draft=BatchFactory(**common, connection=connection, name="Draft"),
+        production=BatchFactory(**common, connection=production, name="Draft for Amazon"),
+        good=upload_file(project, by=olive.actor, name="good.csv", chunks=[b"text,note\nhello,\nworld,a\n"]),
+        bad=upload_file(
+            project, by=olive.actor, name="bad.csv", chunks=["text\nhello\na,b,c\nan 😀 emoji\n".encode()]
+        ),
+        job=Job.objects.create(
+            team=team, kind="decide_many", title="Approve 2 answers", by=olive.user, total=2
+        ),
+        untouched=untouched,
+        decided=decided,
+    )
+
+
+def _answer(batch: Batch, olive: Person, connection: Connection) -> tuple[Assignment, Assignment]:
+    """Answers in every state over the first six rows; one that is decided and one that waits."""
+    workers = WorkerFactory.create_batch(3, connection=connection)
+    answers = [
+        AssignmentFactory(
+            hit=hit, worker=worker, answer__fields={"sentiment": ["7"], "why": [LONG, UNBROKEN]}
+        )
+        for hit in batch.hits.order_by("row__number")[:6]
+        for worker in workers
+    ]
+    Assignment.objects.filter(pk__in=[each.pk for each in answers[:3]]).update(status="Approved")
+    batch.hits.filter(row__number=8).update(
+        publish_state="failed", mturk_id=None, hit_status="", outcome="The question is too long."
+    )
+    recount(batch.rows.values_list("pk", flat=True))
+    approve_assignment(answers[3], by=olive.actor)
+    reject_assignment(answers[4], by=olive.actor, feedback="The text says nothing about spring.")
+    leave_out(answers[6], by=olive.actor, reason="The same number for every row")
+    return answers[3], answers[-1]
+
+
+def address(name: str, *args: object) -> str:
+    return reverse(name, args=args)

@@ -1,0 +1,59 @@
+"""What is wrong with a page as a browser draws it: axe-core's findings, and pages wider than the window."""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+from playwright.sync_api import ConsoleMessage, Page
+
+AXE = Path(__file__).resolve().parents[2] / "node_modules/axe-core/axe.min.js"
+# Each theme in each width; 390 is a phone.
+LOOKS = [(theme, width) for width in (1280, 390) for theme in ("light", "dark")]
+# The frames hold other people's pages; what is seen there is theirs.
+RUN = """async () => (await axe.run(document, {
+  iframes: false, resultTypes: ["violations"], rules: {"target-size": {enabled: true}}
+})).violations.flatMap(({id, nodes}) => nodes.map(({target, failureSummary}) =>
+  `${id} at ${target.join(" ")}: ${failureSummary.split("\\n").slice(1).join(";")}`))"""
+
+
+@cache
+def axe() -> str:
+    """axe-core's source; a missing one is an error, for the look would go unlooked at."""
+    return AXE.read_text(encoding="utf-8")
+
+
+def faults_of(
+    page: Page, addresses: Iterable[str], *, prepare: Callable[[Page], object] | None = None
+) -> list[str]:
+    """All that is wrong with these pages in any look; `prepare` does something on the page first."""
+    return [fault for address in addresses for fault in _faults(page, address, prepare)]
+
+
+def _faults(page: Page, address: str, prepare: Callable[[Page], object] | None) -> Iterator[str]:
+    said: list[str] = []
+
+    def hear(message: ConsoleMessage) -> None:
+        # Chromium calls each answer that is a refusal an error; those pages are looked at as well.
+        if (
+            message.type in ("error", "warning")
+            and "the server responded with a status of 4" not in message.text
+        ):
+            said.append(message.text)
+
+    page.on("console", hear)
+    page.goto(address)
+    if prepare:
+        prepare(page)
+    page.evaluate(axe())
+    for theme, width in LOOKS:
+        page.set_viewport_size({"width": width, "height": 844})
+        page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        page.wait_for_function("theme => document.documentElement.dataset.bsTheme === theme", arg=theme)
+        # Colours pass over in a moment even where motion is reduced; axe reads them as drawn.
+        page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        where = f"{address} ({theme}, {width})"
+        yield from (f"{where}: {fault}" for fault in page.evaluate(RUN))
+        if (wide := page.evaluate("document.documentElement.scrollWidth")) > width:
+            yield f"{where}: {wide} pixels wide"
+    page.remove_listener("console", hear)
+    yield from (f"{address}: {text}" for text in said)
