@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connection as database
 from django.db import transaction
 from django.db.models import QuerySet
@@ -170,15 +171,7 @@ def decide_many(
             title=f"{verb} answers of {batch}"[:200],
             by=by.user,
         )
-        chosen = _waiting(assignments.filter(batch=batch)).order_by("pk").values("pk")
-        sql, parameters = chosen.query.sql_with_params()
-        with database.cursor() as cursor:
-            cursor.execute(
-                "insert into intentions_jobitem (job_id, target_id, outcome) "  # noqa: S608 - Django's own SQL
-                f"select %s, chosen.id, '' from ({sql}) as chosen (id)",
-                [job.pk, *parameters],
-            )
-            job.total = cursor.rowcount
+        job.total = _choose(job, _waiting(assignments.filter(batch=batch)))
         if not job.total:
             raise ActionRefused("None of these answers waits for a decision. Nothing was changed.")
         job.title = f"{verb} {job.total:,} answers of {batch}"[:200]
@@ -186,6 +179,22 @@ def decide_many(
         record(by, "batch.decided", batch, team_id=batch.team_id, verdict=verdict.value, answers=job.total)
         ring(tasks.run_job, job.pk)
     return job
+
+
+def _choose(job: Job, assignments: QuerySet[Assignment]) -> int:
+    """Make each of these Assignments an item of the Job; returns how many."""
+    try:
+        sql, parameters = assignments.order_by("pk").values("pk").query.sql_with_params()
+    except EmptyResultSet:
+        # Django sees without asking that nothing can match, as for a Worker nobody knows.
+        return 0
+    with database.cursor() as cursor:
+        cursor.execute(
+            "insert into intentions_jobitem (job_id, target_id, outcome) "  # noqa: S608 - Django's own SQL
+            f"select %s, chosen.id, '' from ({sql}) as chosen (id)",
+            [job.pk, *parameters],
+        )
+        return int(cursor.rowcount)
 
 
 def _waiting(assignments: QuerySet[Assignment]) -> QuerySet[Assignment]:

@@ -1,6 +1,7 @@
 """A batch: progress, rows, one row, export, activity, and what can be asked of it as a whole."""
 
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -330,14 +331,14 @@ def batch_activity(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
 
 
 _SENTENCES = {
-    "batch.created": "made the batch with {rows} rows",
+    "batch.created": "made the batch with {rows}",
     "batch.changed": "changed its settings",
-    "batch.published": "published {rows} HITs for ${total}",
+    "batch.published": "published {rows} for ${total}",
     "batch.paused": "paused publishing",
     "batch.resumed": "resumed publishing",
-    "batch.retried": "tried {hits} failed rows again",
+    "batch.retried": "tried {hits} again",
     "batch.collected": "asked for new answers",
-    "batch.decided": "chose {answers} answers to {verdict}",
+    "batch.decided": "chose {answers} to {verdict}",
     "assignment.approved": "approved an answer",
     "assignment.rejected": "rejected an answer",
     "assignment.undone": "took a decision back",
@@ -346,8 +347,16 @@ _SENTENCES = {
 }
 
 
+_COUNTED = {"rows": "row", "hits": "failed row", "answers": "answer"}
+
+
 def _sentence(event: Event) -> str:
-    return _SENTENCES.get(event.verb, event.verb).format_map({"rows": "", "hits": "", **event.details})
+    # An older release may have recorded less.
+    details: dict[str, Any] = defaultdict(lambda: "–", event.details)
+    for name, noun in _COUNTED.items():
+        if isinstance(count := details[name], int):
+            details[name] = f"{count:,} {noun}{'s' if count != 1 else ''}"
+    return _SENTENCES.get(event.verb, event.verb).format_map(details)
 
 
 # What can be asked --------------------------------------------------------------------------------

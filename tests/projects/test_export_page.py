@@ -1,0 +1,128 @@
+"""Taking results away: the page that offers it, and the three downloads."""
+
+import json
+
+import pytest
+from django.urls import reverse
+
+from projects.models import Assignment
+from tests.factories import BatchFactory
+from tests.factories.projects import NOON
+from tests.projects.pages import answer, count_queries, get, words
+
+pytestmark = pytest.mark.django_db
+
+FILES = ["results_csv", "results_jsonl", "results_json"]
+
+
+@pytest.fixture
+def batch(olive, connection):
+    return BatchFactory(
+        project__team=olive.team, connection=connection, published=True, rows=3, name="Été: “tweets”; 1/2"
+    )
+
+
+def download(person, name, batch, query=""):
+    return person.client.get(reverse(f"projects:{name}", args=[batch.public_id]) + query)
+
+
+def text(response):
+    return b"".join(response.streaming_content).decode()
+
+
+@pytest.mark.parametrize("role", ["olive", "mina", "ravi", "vera"])
+def test_everybody_in_the_team_is_offered_the_three_files(request, batch, role):
+    html = get(request.getfixturevalue(role), "batch_export", batch)
+
+    for name in FILES:
+        assert f'href="{reverse(f"projects:{name}", args=[batch.public_id])}"' in html
+
+
+@pytest.mark.parametrize(
+    ("role", "sentence"),
+    [
+        ("olive", "WorkerId is the real id, for your role may see it."),
+        ("vera", "WorkerId is your team’s pseudonym for each Worker."),
+    ],
+)
+def test_it_says_which_ids_are_in_the_files(request, batch, role, sentence):
+    assert sentence in words(get(request.getfixturevalue(role), "batch_export", batch))
+
+
+def test_it_says_how_many_answers_there_are_and_how_many_are_left_out(vera, batch):
+    assert "Results of 0 answers" in words(get(vera, "batch_export", batch))
+    answer(batch, {"mood": ["1"]}, {"mood": ["2"]})
+    answer(batch, {"mood": ["3"]}, left_out_at=NOON)
+
+    html = get(vera, "batch_export", batch)
+
+    assert "Results of 3 answers" in words(html)
+    assert "1 answer is left out of the data." in words(html)
+    assert f'{reverse("projects:results_csv", args=[batch.public_id])}?left_out=1"' in html
+    # Of which field the mean is.
+    assert "<code>mood</code>" in html
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "file_name"),
+    [
+        ("results_csv", "text/csv; charset=utf-8", "Batch_{pk}_batch_results.csv"),
+        ("results_jsonl", "application/x-ndjson", "ete-tweets-12.jsonl"),
+        ("results_json", "application/json", "ete-tweets-12.json"),
+    ],
+)
+def test_each_file_is_streamed_under_a_fitting_name(vera, batch, name, kind, file_name):
+    answer(batch, {"mood": ["1"]})
+
+    response = download(vera, name, batch)
+
+    assert response.streaming
+    assert response["Content-Type"] == kind
+    assert response["Content-Disposition"] == f'attachment; filename="{file_name.format(pk=batch.pk)}"'
+    # A Worker's answer must never run as a page of ours.
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert text(response)
+
+
+def test_a_name_without_letters_still_makes_a_file_name(vera, batch):
+    batch.name = "漢字"
+    batch.save()
+
+    assert f'"batch-{batch.pk}.json"' in download(vera, "results_json", batch)["Content-Disposition"]
+
+
+@pytest.mark.parametrize(("query", "count"), [("", 2), ("?left_out=0", 2), ("?left_out=1", 3)])
+def test_what_is_left_out_comes_only_when_asked_for(vera, batch, query, count):
+    answer(batch, {"mood": ["1"]}, {"mood": ["2"]})
+    answer(batch, {"mood": ["3"]}, left_out_at=NOON)
+
+    lines = text(download(vera, "results_jsonl", batch, query)).splitlines()
+
+    assert len(lines) == count
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_files_of_a_batch_nobody_answered_are_whole(vera, batch, name):
+    content = text(download(vera, name, batch))
+
+    if name == "results_csv":
+        assert len(content.splitlines()) == 1
+    elif name == "results_jsonl":
+        assert content == ""
+    else:
+        assert [item["answers"] for item in json.loads(content)] == [[], [], []]
+
+
+@pytest.mark.parametrize("name", ["batch_export", *FILES])
+def test_strangers_find_nothing(stan, batch, name):
+    assert download(stan, name, batch).status_code == 404
+
+
+def test_the_page_takes_as_many_queries_for_fifty_answers_as_for_five(vera, connection):
+    made = {"project__team": vera.team, "connection": connection, "published": True, "rows": 2}
+    few, many = BatchFactory(**made), BatchFactory(**made)
+    answer(few, *[{"mood": ["1"]}] * 5)
+    answer(many, *[{"mood": ["1"]}] * 50)
+
+    assert Assignment.objects.count() == 55
+    assert count_queries(vera, "batch_export", few) == count_queries(vera, "batch_export", many)
