@@ -97,7 +97,7 @@ WSGI_APPLICATION = "marketplace.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
+        "DIRS": [BASE_DIR / "templates" / "marketplace"],
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",

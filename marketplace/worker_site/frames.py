@@ -42,7 +42,7 @@ _FORM_NOTE = _(
 
 @dataclass(frozen=True)
 class Question:
-    """A HIT's Question as it was sent: exactly one of `html`, `url` and neither (a QuestionForm)."""
+    """A HIT's Question as it was sent: `html` or `url`, or neither for a QuestionForm."""
 
     html: str = ""
     url: str = ""

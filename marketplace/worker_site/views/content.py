@@ -3,8 +3,9 @@
 from typing import Any
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
 from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods
@@ -27,7 +28,10 @@ def content(request: HttpRequest, token: str) -> HttpResponse:
     hit = hit_of_token(token)
     question = read_question(hit.question) if hit else None
     if question is None or not question.html:
-        raise Http404
+        return _framed(
+            {"refusal": _("This page is too old, or its HIT is gone. Load the page around it again.")},
+            status=404,
+        )
     response = HttpResponse(served_page(question.html))
     keeps_origin = settings.CONTENT_HAS_OWN_HOST and is_content_host(request)
     response["Content-Security-Policy"] = (
@@ -68,7 +72,7 @@ def external_submit(request: HttpRequest) -> HttpResponse:
 def _framed(context: dict[str, Any], *, status: int = 200) -> HttpResponse:
     """The answer stands in the frame the form stood in, and the worker site alone may show it."""
     # Without the request, whose context would look for a session.
-    response = HttpResponse(render_to_string("marketplace/submitted.html", context), status=status)
+    response = HttpResponse(render_to_string("submitted.html", context), status=status)
     policy = "default-src 'none'; script-src {0}; style-src {0}; font-src {0}; base-uri 'none'; frame-ancestors {0}"
     response["Content-Security-Policy"] = policy.format(settings.MARKETPLACE_URL)
     response["Cache-Control"] = "no-store"

@@ -60,6 +60,6 @@ def earnings(request: WorkerRequest) -> HttpResponse:
     )
     return render(
         request,
-        "marketplace/earnings.html",
+        "earnings.html",
         {"totals": totals, "days": days, "rejections": rejections, "nav": "earnings"},
     )

@@ -24,9 +24,7 @@ def sign_up(request: HttpRequest) -> HttpResponse:
         login(request, form.save())
         return redirect(_next(request))
     status = 400 if form.is_bound else 200
-    return render(
-        request, "marketplace/sign_up.html", {"form": form, "next": _asked_next(request)}, status=status
-    )
+    return render(request, "sign_up.html", {"form": form, "next": _asked_next(request)}, status=status)
 
 
 @sensitive_post_parameters("password")
@@ -38,9 +36,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         login(request, form.worker)
         return redirect(_next(request))
     status = 400 if form.is_bound else 200
-    return render(
-        request, "marketplace/sign_in.html", {"form": form, "next": _asked_next(request)}, status=status
-    )
+    return render(request, "sign_in.html", {"form": form, "next": _asked_next(request)}, status=status)
 
 
 @require_POST

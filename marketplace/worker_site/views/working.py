@@ -3,7 +3,7 @@
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import redirect_to_login
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
@@ -41,7 +41,7 @@ def accept(request: HttpRequest, group: str) -> HttpResponse:
 
 @require_GET
 @login_required
-def work(request: WorkerRequest, assignment_id: str) -> HttpResponse:
+def work(request: WorkerRequest, assignment_id: str) -> HttpResponseBase:
     """The page a HIT is answered on."""
     lifecycle.apply_due()
     assignment = _own(request, assignment_id)
@@ -51,7 +51,7 @@ def work(request: WorkerRequest, assignment_id: str) -> HttpResponse:
     left = assignment.deadline_at - clock.now()
     response = render(
         request,
-        "marketplace/work.html",
+        "work.html",
         {
             "assignment": assignment,
             "hit_type": assignment.hit.hit_type,
@@ -61,7 +61,7 @@ def work(request: WorkerRequest, assignment_id: str) -> HttpResponse:
             "nav": "tasks",
         },
     )
-    return allow_frame(response, frame.origin)
+    return allow_frame(request, response, frame.origin)
 
 
 @require_GET
@@ -137,7 +137,7 @@ def queue(request: WorkerRequest) -> HttpResponse:
         .select_related("hit__hit_type__requester")
         .order_by("deadline_at")
     )
-    return render(request, "marketplace/queue.html", {"held": held, "now": clock.now(), "nav": "tasks"})
+    return render(request, "queue.html", {"held": held, "now": clock.now(), "nav": "tasks"})
 
 
 def _own(request: WorkerRequest, assignment_id: str) -> Assignment:

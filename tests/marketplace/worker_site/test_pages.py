@@ -5,6 +5,8 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.template import TemplateDoesNotExist
+from django.template.loader import get_template, render_to_string
 from django.test import Client
 from django.urls import get_resolver
 from pytest_django import DjangoAssertNumQueries
@@ -122,7 +124,7 @@ def test_accepting_leads_to_the_page_to_work_on(
     assert f"assignmentId={assignment.mturk_id}" in url
     assert f"workerId={wanda.mturk_id}" in url
     assert "turkSubmitTo=http%3A%2F%2F127.0.0.1%3A" in url
-    assert re.search(r'data-left="(599|600)" data-allotted="600"', page)
+    assert re.search(r'data-left="(599|600)"', page)
 
 
 def test_accepting_a_hit_that_is_gone_gives_another_of_its_group(market: Market, wandas: Client) -> None:
@@ -270,6 +272,27 @@ def test_a_question_form_is_not_offered_for_acceptance(market: Market, client: C
     assert "to accept" not in page
 
 
+@pytest.mark.parametrize("who", ["visitor", "worker"])
+def test_what_is_not_there_is_said_on_a_page_of_the_worker_site(
+    client: Client, wandas: Client, who: str
+) -> None:
+    answer = (wandas if who == "worker" else client).get("/projects/3NOTHING/tasks")
+
+    assert answer.status_code == 404
+    assert "There is nothing here" in answer.content.decode()
+    assert "Find work" in answer.content.decode()
+
+
+@pytest.mark.parametrize("name", ["400.html", "403.html", "403_csrf.html", "404.html", "500.html"])
+def test_each_error_has_its_page_even_where_nothing_else_is_known(name: str) -> None:
+    assert "Find work" in render_to_string(name)
+
+
+def test_the_dashboards_templates_are_out_of_reach() -> None:
+    with pytest.raises(TemplateDoesNotExist):
+        get_template("base_app.html")
+
+
 def test_titles_and_names_are_text(market: Market, client: Client) -> None:
     hit = market.create_hit(Title="<script>alert(1)</script>", Description="<img src=x onerror=alert(2)>")
 
@@ -334,7 +357,10 @@ def test_forms_need_the_csrf_token(hit: HIT, wanda: Worker) -> None:
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(wanda)
 
-    assert strict.post(f"{hit.hit_type.get_absolute_url()}/accept").status_code == 403
+    answer = strict.post(f"{hit.hit_type.get_absolute_url()}/accept")
+
+    assert answer.status_code == 403
+    assert "Nothing was sent. Go back" in answer.content.decode()
     assert not Assignment.objects.exists()
 
 

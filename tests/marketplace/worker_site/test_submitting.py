@@ -164,7 +164,10 @@ def test_a_forged_content_address_leads_nowhere(hit: HIT, client: Client) -> Non
     address = frames.frame_for(hit).url.removeprefix(settings.MARKETPLACE_URL)
 
     assert client.get(address).status_code == 200
-    assert client.get(address.replace(":", ";", 1)).status_code == 404
+    forged = client.get(address.replace(":", ";", 1))
+    assert forged.status_code == 404
+    assert "Load the page around it again." in forged.content.decode()
+    assert "Cookie" not in forged.headers.get("Vary", "")
     assert client.get(f"/content/{hit.mturk_id}/").status_code == 404
 
 
