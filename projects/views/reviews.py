@@ -175,10 +175,13 @@ def reject(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
 def leave_out(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     """Pay, but leave out: approved for the Worker, not counted in the data."""
     assignment = _assignment(request, public_id)
+    counted = assignment.left_out_at is None
     reviews.leave_out(assignment, by=request.actor, reason=request.POST.get("reason", ""))
     if rules.can_decide(assignment):
         reviews.approve_assignment(assignment, by=request.actor)
     _undo_hint(request, assignment, "Paying, and leaving it out of the data.")
+    if counted:
+        request.session["left_out_with_it"] = str(assignment.public_id)
     return _back(request, assignment)
 
 
@@ -192,8 +195,11 @@ def take_back_in(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
 
 @require_POST
 def undo(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    """Take back the last decision, and with it the leaving out that the same click did."""
     assignment = _assignment(request, public_id)
     reviews.undo_decision(assignment, by=request.actor)
+    if request.session.pop("left_out_with_it", "") == str(assignment.public_id):
+        reviews.take_back_in(assignment, by=request.actor)
     messages.info(request, "Taken back; it waits for a decision again.")
     return _back(request, assignment, go_on=False)
 

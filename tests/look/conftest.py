@@ -7,7 +7,6 @@ from decimal import Decimal
 
 import pytest
 from django.conf import settings
-from django.db import connection as database
 from django.urls import reverse
 from playwright.sync_api import BrowserContext, Page
 from pytest_django.live_server_helper import LiveServer
@@ -56,26 +55,17 @@ def bells(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def at_live_server(
-    django_db_setup: None, live_server: LiveServer, monkeypatch: pytest.MonkeyPatch
-) -> LiveServer:
-    """The server; its threads give their database connections back, so that the database can be dropped."""
-    monkeypatch.setitem(database.settings_dict, "CONN_MAX_AGE", 0)
-    return live_server
-
-
-@pytest.fixture
 def window_of(
-    at_live_server: LiveServer, new_context: Callable[..., BrowserContext]
+    live_server: LiveServer, new_context: Callable[..., BrowserContext]
 ) -> Callable[[Person | None], Page]:
     """A browser's page of somebody who has signed in; of nobody with None."""
 
     def open_page(person: Person | None) -> Page:
-        context = new_context(base_url=at_live_server.url)
+        context = new_context(base_url=live_server.url)
         if person:
             session = person.client.cookies[settings.SESSION_COOKIE_NAME].value
             context.add_cookies(
-                [{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": at_live_server.url}]
+                [{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": live_server.url}]
             )
         return context.new_page()
 
@@ -83,7 +73,7 @@ def window_of(
 
 
 @pytest.fixture
-def lab(team: Team, connection: Connection, olive: Person, bells: list[str]) -> Lab:
+def lab(team: Team, connection: Connection, olive: Person, bells: None) -> Lab:
     connection.balance = Decimal("987.65")
     connection.save()
     project = ProjectFactory(

@@ -7,7 +7,6 @@ from datetime import timedelta
 import pytest
 from django.conf import settings
 from django.core import signing
-from django.db import connection as database
 from django.test import Client
 from django.urls import reverse
 
@@ -157,14 +156,8 @@ def test_a_forged_address_is_refused(url, team, olive):
 # In a browser -------------------------------------------------------------------------------------
 
 
-# The database must be there before the browser, whose event loop has connections of its own.
-@pytest.mark.usefixtures("django_db_setup")
 @pytest.mark.django_db(transaction=True)
-def test_a_hostile_template_reaches_neither_the_dashboard_nor_the_window(
-    olive, live_server, new_context, monkeypatch
-):
-    # The server's threads would otherwise keep theirs, and the test database could not be dropped.
-    monkeypatch.setitem(database.settings_dict, "CONN_MAX_AGE", 0)
+def test_a_hostile_template_reaches_neither_the_dashboard_nor_the_window(olive, live_server, new_context):
     project = ProjectFactory(team=olive.team, created_by=olive.user)
     HITTemplateFactory(project=project, html=HOSTILE)
     context = new_context(base_url=live_server.url)

@@ -269,6 +269,24 @@ def test_what_mturk_has_been_told_cannot_be_undone(ravi, batch, three):
     assert Assignment.objects.get(pk=three[0].pk).pending_verdict == "approve"
 
 
+def test_undo_after_pay_but_leave_out_takes_back_both(ravi, batch, three):
+    post(ravi, "leave_out", three[0], place(batch, three))
+
+    post(ravi, "undo", three[0], place(batch, three))
+
+    answer = Assignment.objects.get(pk=three[0].pk)
+    assert (answer.pending_verdict, answer.left_out_at) == ("", None)
+
+
+def test_undo_leaves_out_what_was_left_out_before(ravi, batch, three):
+    Assignment.objects.filter(pk=three[0].pk).update(left_out_at=clock.now(), left_out_by=ravi.user)
+    post(ravi, "approve", three[0], place(batch, three))
+
+    post(ravi, "undo", three[0], place(batch, three))
+
+    assert Assignment.objects.get(pk=three[0].pk).left_out_at is not None
+
+
 def test_pay_but_leave_out_approves_and_keeps_it_out_of_the_data_until_taken_back_in(ravi, batch, three):
     post(ravi, "leave_out", three[0], place(batch, three, reason="Joke answer"))
 
