@@ -1,11 +1,13 @@
 """The cast: Olive owns the team, Mina manages, Ravi reviews, Vera views, and Stan is a stranger."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import pytest
 from django.db import connection as database
 from django.test import Client
+from pytest_django import DjangoDbBlocker
 
 from mturkhub.accounts.actors import Actor
 from mturkhub.accounts.credentials import Keys, encrypt
@@ -44,6 +46,17 @@ class Person:
 def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
     """Threads of a live server give their connections back, or the test database could not be dropped."""
     database.settings_dict["CONN_MAX_AGE"] = 0
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """The test database. A session of a process that a test killed may outlive it, and would keep it from going."""
+    yield
+    with django_db_blocker.unblock(), database.cursor() as cursor:
+        cursor.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity "
+            "where datname = current_database() and pid <> pg_backend_pid()"
+        )
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,7 +14,7 @@ SOON = 45_000
 def test_a_requester_answers_as_a_test_worker_and_the_answer_stays_out_of_the_data(
     backstage: Backstage, olive: Page, listen: Callable[[Page], Page]
 ) -> None:
-    olive.goto(backstage.make("batch", "Tried out", "2"))
+    olive.goto(backstage.make("batch", "Tried out", "1"))
     expect(olive.get_by_text("Live", exact=True)).to_be_visible(timeout=SOON)
 
     with olive.expect_popup() as opened:
