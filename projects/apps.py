@@ -6,7 +6,7 @@ class ProjectsConfig(AppConfig):
 
     def ready(self) -> None:
         """Say which HIT the new keys of a Connection must be able to see."""
-        from mturkhub.accounts.actions import register_known_hit
+        from mturkhub.accounts.actions.connections import register_known_hit
         from projects.models import HIT
 
         register_known_hit(HIT.newest_known)

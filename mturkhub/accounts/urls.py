@@ -2,15 +2,15 @@
 
 from django.urls import path
 
-from mturkhub.accounts import views
+from mturkhub.accounts.views import connections, signing_in, teams
 
 app_name = "accounts"
 urlpatterns = [
-    path("sign-in/<str:token>/", views.sign_in_link, name="sign_in_link"),
-    path("team/", views.team, name="team"),
-    path("connections/", views.connections, name="connections"),
-    path("connections/new/", views.create_connection, name="create_connection"),
-    path("connections/<uuid:public_id>/", views.connection, name="connection"),
-    path("connections/<uuid:public_id>/test/", views.test_connection, name="test_connection"),
-    path("connections/<uuid:public_id>/keys/", views.replace_keys, name="replace_keys"),
+    path("sign-in/<str:token>/", signing_in.sign_in_link, name="sign_in_link"),
+    path("team/", teams.team, name="team"),
+    path("connections/", connections.connections, name="connections"),
+    path("connections/new/", connections.create_connection, name="create_connection"),
+    path("connections/<uuid:public_id>/", connections.connection, name="connection"),
+    path("connections/<uuid:public_id>/test/", connections.test_connection, name="test_connection"),
+    path("connections/<uuid:public_id>/keys/", connections.replace_keys, name="replace_keys"),
 ]

@@ -4,7 +4,7 @@ from decimal import Decimal
 import pytest
 from django.urls import reverse
 
-from mturkhub.accounts import actions
+from mturkhub.accounts.actions import connections as actions
 from mturkhub.accounts.balances import refresh_balance
 from mturkhub.accounts.credentials import Keys, decrypt
 from mturkhub.accounts.models import Connection, Event

@@ -1,57 +1,23 @@
-"""Pages of people, teams and ways to a market."""
+"""Ways to a market: list, make, test, re-key."""
 
 import uuid
 from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth import login
-from django.contrib.auth.decorators import login_not_required
-from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from mturkhub.accounts import actions, sign_in_links
+from mturkhub.accounts.actions import connections as actions
 from mturkhub.accounts.actors import TeamRequest
 from mturkhub.accounts.forms import ConnectionForm, KeysForm
-from mturkhub.accounts.models import Connection, Event, Membership, RequesterAccount
-from mturkhub.accounts.permissions import ROLE_PERMISSIONS, Permission, Role, can, check_can, refusal
+from mturkhub.accounts.models import Connection, Event, RequesterAccount
+from mturkhub.accounts.permissions import Permission, can, check_can, refusal
 from mturkhub.common.errors import ActionRefused
 from mturkhub.common.money import dollars
-
-
-@login_not_required
-@never_cache
-@require_http_methods(["GET", "POST"])
-def sign_in_link(request: HttpRequest, token: str) -> HttpResponse:
-    """Sign in by a one-time link. GET only asks: programs that look at links in mails must not use it up."""
-    if request.method == "GET":
-        return render(request, "accounts/sign_in_link.html", {"user_to_be": sign_in_links.find_user(token)})
-    with transaction.atomic():
-        user = sign_in_links.find_user(token, lock=True)
-        # Writes last_login, which ends the link.
-        login(request, user, backend="allauth.account.auth_backends.AuthenticationBackend")
-    return redirect("/")
-
-
-@require_GET
-def team(request: TeamRequest) -> HttpResponse:
-    """Who is in the team, and what each role may do."""
-    roles = [
-        {
-            "name": role.value,
-            "sentence": role.sentence,
-            "may": [permission.words for permission in Permission if permission in ROLE_PERMISSIONS[role]],
-        }
-        for role in Role
-    ]
-    members = Membership.objects.filter(team_id__in=request.actor.team_ids).select_related("user")
-    context = {"nav": "team", "members": members.order_by("created_at", "pk"), "roles": roles}
-    return render(request, "accounts/team.html", context)
 
 
 @require_GET

@@ -1,0 +1,1 @@
+"""Pages of people, teams and ways to a market."""
