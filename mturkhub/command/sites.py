@@ -99,7 +99,7 @@ def pretend_workers(env: Mapping[str, str]) -> Service:
 def _celery(name: str, command: list[str], env: Mapping[str, str]) -> Service:
     return Service(
         name=name,
-        command=[sys.executable, "-m", "celery", "-A", "mturkhub", *command, "--loglevel", "WARNING"],
+        command=[sys.executable, "-m", "celery", "--quiet", "-A", "mturkhub", *command],
         env=env,
         tier=2,
         stop_signal=signal.SIGTERM,
