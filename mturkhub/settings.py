@@ -211,6 +211,10 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
 REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
 CELERY_QUEUE_PREFIX = os.environ.get("MTURKHUB_QUEUE_PREFIX", "")
 
+# Metrics -----------------------------------------------------------------------------------------
+
+METRICS_TOKEN = os.environ.get("MTURKHUB_METRICS_TOKEN", "")
+
 # Mail --------------------------------------------------------------------------------------------
 
 EMAIL_BACKEND = (

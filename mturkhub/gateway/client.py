@@ -21,6 +21,7 @@ from botocore.config import Config
 from structlog.contextvars import bound_contextvars, get_contextvars
 
 from mturkhub.common.money import to_cents
+from mturkhub.common.tallies import tallies
 from mturkhub.gateway.errors import MTurkError
 from mturkhub.gateway.failures import UnreadableAnswer, explain
 from mturkhub.gateway.records import AccountBalance, RemoteAssignment, RemoteHIT
@@ -180,7 +181,9 @@ class MTurkGateway:
             self._note(operation, outcome, time.monotonic() - began)
 
     def _note(self, operation: str, outcome: str, seconds: float) -> None:
-        """Log a call, as belonging to whatever request or task made this gateway: it may run in any thread."""
+        """Count a call and log it, as of whatever request or task made this gateway: it may run in any thread."""
+        milliseconds = round(seconds * 1000)
+        tallies().add({f"calls|{operation}|{outcome}": 1, f"call_ms|{operation}": milliseconds})
         with bound_contextvars(**self._called_for):
             log.info(
                 "%s %s",
@@ -190,7 +193,7 @@ class MTurkGateway:
                     "operation": operation,
                     "outcome": outcome,
                     "endpoint": urlsplit(self.endpoint).netloc,
-                    "duration_ms": round(seconds * 1000),
+                    "duration_ms": milliseconds,
                 },
             )
 

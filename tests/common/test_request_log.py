@@ -50,7 +50,7 @@ def test_a_request_has_one_line_that_says_who_asked_for_what(mina: Person, lines
 
 @pytest.mark.django_db
 def test_an_id_of_the_proxy_is_kept(client: Client, lines: Lines) -> None:
-    answer = client.get("/healthz", headers={"X-Request-ID": "a3f4b2c1d0e9f8a7"})
+    answer = client.get("/account/login/", headers={"X-Request-ID": "a3f4b2c1d0e9f8a7"})
 
     assert answer["X-Request-ID"] == lines()[0]["request_id"] == "a3f4b2c1d0e9f8a7"
 
@@ -60,7 +60,7 @@ def test_an_id_of_the_proxy_is_kept(client: Client, lines: Lines) -> None:
     "given", ["short", "x" * 65, "with space and more", 'quote"and{brace}', "zeile\x1b[2J"]
 )
 def test_an_id_that_is_none_is_replaced(client: Client, lines: Lines, given: str) -> None:
-    answer = client.get("/healthz", headers={"X-Request-ID": given})
+    answer = client.get("/account/login/", headers={"X-Request-ID": given})
 
     assert uuid.UUID(answer["X-Request-ID"])
     assert given not in json.dumps(lines())
@@ -68,7 +68,7 @@ def test_an_id_that_is_none_is_replaced(client: Client, lines: Lines, given: str
 
 def test_requests_do_not_inherit_ids_or_people(mina: Person, client: Client, lines: Lines) -> None:
     mina.client.get("/")
-    client.get("/healthz")
+    client.get("/account/login/")
 
     first, second = lines()
     assert first["request_id"] != second["request_id"]
