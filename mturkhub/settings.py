@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 import dj_database_url
 from csp.constants import NONCE, NONE, SELF
 
+from mturkhub.common import logs
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
@@ -83,6 +85,8 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    # After those that answer without us: a stylesheet needs no line in the log.
+    "mturkhub.common.request_log.RequestLogMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -207,6 +211,10 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
 REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
 CELERY_QUEUE_PREFIX = os.environ.get("MTURKHUB_QUEUE_PREFIX", "")
 
+# Metrics -----------------------------------------------------------------------------------------
+
+METRICS_TOKEN = os.environ.get("MTURKHUB_METRICS_TOKEN", "")
+
 # Mail --------------------------------------------------------------------------------------------
 
 EMAIL_BACKEND = (
@@ -221,10 +229,4 @@ EMAIL_HOST_PASSWORD = os.environ.get("EMAIL_HOST_PASSWORD", "")
 EMAIL_USE_TLS = EMAIL_PORT == 587
 DEFAULT_FROM_EMAIL = os.environ.get("MTURKHUB_MAIL_FROM") or f"mturkhub@{_HOST}"
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": "INFO"},
-}
+LOGGING = logs.config()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from structlog.contextvars import bind_contextvars
 
 from mturkhub.accounts.models import Membership, Team, User
 from mturkhub.accounts.permissions import ROLE_PERMISSIONS, Permission, Role
@@ -80,4 +81,6 @@ class ActorMiddleware:
             )
         request.actor = Actor.person(membership) if membership else NOBODY  # type: ignore[attr-defined]
         request.team = membership.team if membership else None  # type: ignore[attr-defined]
+        if membership:
+            bind_contextvars(user=str(membership.user.public_id), team=str(membership.team.public_id))
         return self.get_response(request)

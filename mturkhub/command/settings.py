@@ -22,6 +22,7 @@ ONLY_DASHBOARD = {
     "MTURKHUB_SECRET_KEY",
     "MTURKHUB_ENCRYPTION_KEYS",
     "MTURKHUB_API_TOKEN",
+    "MTURKHUB_METRICS_TOKEN",
 }
 ONLY_MARKETPLACE = {"MARKETPLACE_DATABASE_URL", "MARKETPLACE_SECRET_KEY"}
 # Only those who prepare a site need these; the long-running processes never see them.

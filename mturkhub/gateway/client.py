@@ -5,8 +5,10 @@ failure is an MTurkError. Nothing is retried here: the only retry loop is that o
 """
 
 import hashlib
+import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -16,14 +18,18 @@ from urllib.parse import urlsplit
 import boto3
 import botocore.session
 from botocore.config import Config
+from structlog.contextvars import bound_contextvars, get_contextvars
 
 from mturkhub.common.money import to_cents
+from mturkhub.common.tallies import tallies
 from mturkhub.gateway.errors import MTurkError
 from mturkhub.gateway.failures import UnreadableAnswer, explain
 from mturkhub.gateway.records import AccountBalance, RemoteAssignment, RemoteHIT
 
 if TYPE_CHECKING:
     from mypy_boto3_mturk import MTurkClient
+
+log = logging.getLogger(__name__)
 
 AnswerT = TypeVar("AnswerT")
 RecordT = TypeVar("RecordT")
@@ -41,6 +47,7 @@ class MTurkGateway:
         self.endpoint = endpoint
         self._secrets = (secret_access_key, access_key_id)
         self._client = _client_for(endpoint, access_key_id, secret_access_key)
+        self._called_for = get_contextvars()
 
     def __repr__(self) -> str:
         return f"<MTurkGateway {self.endpoint}>"
@@ -163,10 +170,32 @@ class MTurkGateway:
     def _call(self, method: str, read: Callable[[dict[str, Any]], AnswerT], **parameters: Any) -> AnswerT:
         """What `read` makes of MTurk's answer; whatever goes wrong is an MTurkError."""
         operation = self._client.meta.method_to_api_mapping[method]
+        began, outcome = time.monotonic(), "done"
         try:
             return read(getattr(self._client, method)(**parameters))
         except Exception as error:
-            raise self._explain(error, operation) from error
+            explained = self._explain(error, operation)
+            outcome = _outcome(explained)
+            raise explained from error
+        finally:
+            self._note(operation, outcome, time.monotonic() - began)
+
+    def _note(self, operation: str, outcome: str, seconds: float) -> None:
+        """Count a call and log it, as of whatever request or task made this gateway: it may run in any thread."""
+        milliseconds = round(seconds * 1000)
+        tallies().add({f"calls|{operation}|{outcome}": 1, f"call_ms|{operation}": milliseconds})
+        with bound_contextvars(**self._called_for):
+            log.info(
+                "%s %s",
+                operation,
+                outcome,
+                extra={
+                    "operation": operation,
+                    "outcome": outcome,
+                    "endpoint": urlsplit(self.endpoint).netloc,
+                    "duration_ms": milliseconds,
+                },
+            )
 
     def _pages(
         self, method: str, read: Callable[[dict[str, Any]], list[RecordT]], **parameters: Any
@@ -199,6 +228,16 @@ class MTurkGateway:
             explained.details = explained.details.replace(secret, "…")
             explained.sentence = explained.sentence.replace(secret, "…")
         return explained
+
+
+def _outcome(error: MTurkError) -> str:
+    """What became of a failed call, in one of four words."""
+    if error.may_have_happened:
+        return "unknown"
+    if error.is_throttling:
+        return "throttled"
+    # A connection that was never made can be tried again; what MTurk has refused cannot.
+    return "not_sent" if error.retry_can_help or error.kind == "ParamValidation" else "refused"
 
 
 def _nothing(_: dict[str, Any]) -> None:

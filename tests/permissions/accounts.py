@@ -18,6 +18,8 @@ ROWS = {
     "healthz": Row(get=EVERYBODY, post=EVERYBODY),
     # Broker and worker need not run while tests do.
     "readyz": Row(get="503 503 503 503 503 503", post="503 503 503 503 503 503"),
+    # Behind a token of its own, and not there at all while none is set, as here.
+    "metrics": Row(get="404 404 404 404 404 404", post="404 404 404 404 404 404"),
     "styleguide": Row(get=SIGNED_IN, post=SIGNED_IN),
     # Everybody in a team sees it; Stan sees his own.
     "accounts:team": Row(get=SIGNED_IN),
