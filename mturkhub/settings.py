@@ -9,8 +9,11 @@ from urllib.parse import urlsplit
 
 import dj_database_url
 from csp.constants import NONCE, NONE, SELF
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from mturkhub.common import logs
+from mturkhub.common.broker import for_redis_py
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -74,6 +77,8 @@ INSTALLED_APPS = [
     "csp",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
     "mturkhub.apps.SiteConfig",
     "mturkhub.common",
     "mturkhub.accounts",
@@ -153,6 +158,26 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 # Otherwise anybody could make the server write to anybody by asking for a new password.
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_ADAPTER = "mturkhub.accounts.adapter.ClosedSignupAdapter"
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_RATE_LIMITS = {
+    # Guessing: by address of the browser, and by the e-mail address it signs in with. Right passwords count as nothing.
+    "login_failed": "20/m/ip,5/5m/key",
+    # What counts is wrong passwords; a whole lab behind one address may sign in at nine.
+    "login": None,
+    "reset_password": "20/m/ip,5/h/key",
+}
+# The proxy in front says who asks; without one anybody could pretend to be somebody else each time.
+ALLAUTH_TRUSTED_PROXY_COUNT = 1 if _SECURE else 0
+MFA_ADAPTER = "mturkhub.accounts.adapter.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+# Browsers themselves refuse passkeys without https, except on localhost.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not _SECURE
+# Addresses are not confirmed here: who is in a team was invited to it.
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_TOTP_ISSUER = "mturkhub"
+# The code before and the one after count as well: telephones' clocks differ.
+MFA_TOTP_TOLERANCE = 1
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 
@@ -206,10 +231,19 @@ CONTENT_SECURITY_POLICY = {
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
 
-# Celery ------------------------------------------------------------------------------------------
+# Celery, and what all processes count together ---------------------------------------------------
 
 REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
 CELERY_QUEUE_PREFIX = os.environ.get("MTURKHUB_QUEUE_PREFIX", "")
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": for_redis_py(REDIS_URL),
+        "KEY_PREFIX": f"{CELERY_QUEUE_PREFIX}mturkhub-cache",
+        # It answers or it does not: a person is waiting.
+        "OPTIONS": {"socket_timeout": 3, "socket_connect_timeout": 3, "retry": Retry(NoBackoff(), 0)},
+    }
+}
 
 # Metrics -----------------------------------------------------------------------------------------
 
@@ -223,6 +257,9 @@ EMAIL_BACKEND = (
     else "django.core.mail.backends.dummy.EmailBackend"
 )
 EMAIL_HOST = os.environ.get("EMAIL_HOST", "")
+MAIL_IS_CONFIGURED = bool(EMAIL_HOST)
+# A person waits while a mail is handed over.
+EMAIL_TIMEOUT = 10
 EMAIL_PORT = int(os.environ.get("EMAIL_PORT") or 587)
 EMAIL_HOST_USER = os.environ.get("EMAIL_HOST_USER", "")
 EMAIL_HOST_PASSWORD = os.environ.get("EMAIL_HOST_PASSWORD", "")

@@ -1,4 +1,4 @@
-"""Requesters' keys: encrypted at rest, read only here, and turned into gateways."""
+"""Requesters' keys and people's second factors: encrypted at rest, read only here; keys turned into gateways."""
 
 import json
 from dataclasses import dataclass, field
@@ -21,14 +21,13 @@ class Keys:
 
 def encrypt(keys: Keys) -> bytes:
     """One Fernet token that holds both."""
-    plain = json.dumps([keys.access_key_id, keys.secret_access_key])
-    return _fernet().encrypt(plain.encode())
+    return seal(json.dumps([keys.access_key_id, keys.secret_access_key])).encode()
 
 
 def decrypt(connection: Connection) -> Keys:
     """The Connection's keys; refuses in a sentence when no encryption key here opens them."""
     try:
-        plain = _fernet().decrypt(bytes(connection.credentials))
+        plain = unseal(bytes(connection.credentials).decode())
     except InvalidToken:
         # The cause would only say "InvalidToken", and a chained traceback ends in logs.
         raise ActionRefused(
@@ -37,6 +36,16 @@ def decrypt(connection: Connection) -> Keys:
         ) from None
     access_key_id, secret_access_key = json.loads(plain)
     return Keys(access_key_id, secret_access_key)
+
+
+def seal(plain: str) -> str:
+    """A text encrypted with the first key."""
+    return _fernet().encrypt(plain.encode()).decode()
+
+
+def unseal(sealed: str) -> str:
+    """What was sealed with any of the keys; raises InvalidToken when none opens it."""
+    return _fernet().decrypt(sealed).decode()
 
 
 def _fernet() -> MultiFernet:

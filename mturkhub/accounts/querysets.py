@@ -28,3 +28,19 @@ class ConnectionQuerySet(models.QuerySet[ModelT]):
         if actor.is_system:
             return self.all()
         return self.filter(account__team_id__in=actor.team_ids)
+
+
+class InvitationQuerySet(TeamQuerySet[ModelT]):
+    """Offers to join a team."""
+
+    def open(self) -> Self:
+        """Those nobody has accepted or taken back; their time may be over."""
+        return self.filter(accepted_at=None, revoked_at=None)
+
+
+class MembershipQuerySet(TeamQuerySet[ModelT]):
+    """Who is in a team."""
+
+    def owners(self) -> Self:
+        """The owners who can sign in: a team needs one."""
+        return self.filter(role="owner", user__is_active=True)

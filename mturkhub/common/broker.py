@@ -1,6 +1,5 @@
-"""The way to Redis or Valkey."""
+"""The way to Redis or Valkey; Celery and redis-py spell the address of a socket differently."""
 
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import redis
@@ -9,15 +8,20 @@ from redis.retry import Retry
 
 
 def client(url: str, *, patience: float = 3) -> redis.Redis:
-    """A client for an address as Celery writes it, sockets included, which redis-py spells differently."""
+    """A client for an address as Celery writes it, sockets included."""
     # It answers or it does not: whoever asks decides whether to ask again.
-    options: dict[str, Any] = {
-        "socket_timeout": patience,
-        "socket_connect_timeout": patience,
-        "retry": Retry(NoBackoff(), 0),
-    }
+    return redis.Redis.from_url(
+        for_redis_py(url),
+        socket_timeout=patience,
+        socket_connect_timeout=patience,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
+def for_redis_py(url: str) -> str:
+    """`redis+socket:///path?virtual_host=2`, as Celery writes it, in redis-py's words; others stay as they are."""
     parts = urlsplit(url)
-    if parts.scheme in ("redis+socket", "socket"):
-        database = int(parse_qs(parts.query).get("virtual_host", ["0"])[0].lstrip("/"))
-        return redis.Redis(unix_socket_path=parts.path, password=parts.password, db=database, **options)
-    return redis.Redis.from_url(url, **options)
+    if parts.scheme not in ("redis+socket", "socket"):
+        return url
+    database = parse_qs(parts.query).get("virtual_host", ["0"])[0].lstrip("/")
+    return f"unix://{parts.netloc}{parts.path}?db={database}"

@@ -1,6 +1,6 @@
 // Small helps around forms; each of them works without this script as well.
 // data-drop: a place to drop a file onto its file input. data-fills="id": a file input whose text goes into a textarea.
-// data-toggles-all="name": a box that ticks all boxes of that name.
+// data-toggles-all="name": a box that ticks all boxes of that name. data-selects: a field whose text is chosen when it is entered.
 for (const place of document.querySelectorAll("[data-drop]")) {
   const input = place.querySelector("input[type=file]");
   for (const name of ["dragenter", "dragover"]) {
@@ -30,6 +30,10 @@ document.addEventListener("change", async (event) => {
   if (all) {
     for (const box of document.getElementsByName(all.dataset.togglesAll)) box.checked = all.checked;
   }
+});
+
+document.addEventListener("focusin", (event) => {
+  if (event.target.matches("[data-selects]")) event.target.select();
 });
 
 // A button pressed twice by mistake sends once.
