@@ -15,6 +15,7 @@ from django.db import connection as database
 from django.db import transaction
 
 from mturkhub.accounts.models import Connection
+from mturkhub.accounts.rules import check_can_use
 from mturkhub.common import clock
 from mturkhub.common.errors import ActionRefused
 from mturkhub.common.models import Installation
@@ -77,10 +78,17 @@ def publish_chunk(batch: Batch, *, gateway: MTurkGateway) -> bool:
 
 
 def _may_create(batch: Batch) -> bool:
-    """Read anew, so that pausing takes effect between two groups."""
+    """Read anew, so that pausing takes effect between two groups, and so does taking a lent account back."""
     batch.refresh_from_db(fields=["state"])
-    batch.connection.refresh_from_db(fields=["creation_paused_at"])
-    return batch.state == BatchState.PUBLISHING and batch.connection.creation_paused_at is None
+    batch.connection.refresh_from_db(fields=["creation_paused_at", "tested_at"])
+    if batch.state != BatchState.PUBLISHING or batch.connection.creation_paused_at is not None:
+        return False
+    try:
+        check_can_use(batch.connection, batch.team_id)
+    except ActionRefused as refused:
+        pause_batch_for(batch, refused.sentence)
+        return False
+    return True
 
 
 def ensure_hit_type(batch: Batch, *, gateway: MTurkGateway) -> HITType:

@@ -1,4 +1,4 @@
-"""What a person may type about a Connection. Keys go in and never come out again."""
+"""What a person may type about a Connection or an account. Keys go in and never come out again."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from django import forms
 from django.conf import settings
 
 from mturkhub.accounts.models import Environment, FeeSchedule
+from mturkhub.accounts.permissions import Loan
 
 _SECRET = forms.PasswordInput(render_value=False, attrs={"autocomplete": "off", "spellcheck": "false"})
 
@@ -48,3 +49,19 @@ class ConnectionForm(KeysForm):
         super().__init__(*args, **kwargs)
         endpoints = dict.fromkeys(settings.MTURK_ALLOWED_ENDPOINTS)
         self.fields["endpoint"].choices = [(endpoint, endpoint) for endpoint in endpoints]  # type: ignore[attr-defined]
+
+
+class LendForm(forms.Form):
+    share_code = forms.CharField(
+        label="Share code of the other team",
+        max_length=100,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "class": "mono"}),
+        help_text="Its owners find it on their Connections page.",
+    )
+    permissions = forms.MultipleChoiceField(
+        label="The team may",
+        choices=[(each.value, each.words) for each in Loan],
+        initial=[each.value for each in Loan],
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )

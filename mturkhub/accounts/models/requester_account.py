@@ -1,8 +1,11 @@
 """What a team shares, and the ways from it to a market."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from mturkhub.accounts.models.team import Team
+from mturkhub.accounts.models.user import User
+from mturkhub.accounts.permissions import Loan
 from mturkhub.accounts.querysets import ConnectionQuerySet, TeamQuerySet
 from mturkhub.common.public_ids import new_public_id
 
@@ -34,6 +37,34 @@ class RequesterAccount(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class AccountGrant(models.Model):
+    """An account lent to another team, until its owners take it back; then the row goes and the Events stay."""
+
+    public_id = models.UUIDField(default=new_public_id, unique=True, editable=False)
+    account = models.ForeignKey(RequesterAccount, on_delete=models.PROTECT, related_name="grants")
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="borrowed_accounts")
+    # Values of Loan.
+    permissions = ArrayField(models.CharField(max_length=20))
+    granted_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    granted_at = models.DateTimeField(auto_now_add=True)
+
+    objects = TeamQuerySet["AccountGrant"].as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "team"], name="account_grant_once"),
+            models.CheckConstraint(condition=~models.Q(permissions=[]), name="account_grant_of_something"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account} for {self.team}"
+
+    @property
+    def words(self) -> list[str]:
+        """What the team may do with the account."""
+        return [each.words for each in Loan if each in self.permissions]
 
 
 class Connection(models.Model):

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -22,14 +23,13 @@ from mturkhub.common.money import dollars
 
 @require_GET
 def connections(request: TeamRequest) -> HttpResponse:
-    rows = (
-        Connection.objects.for_actor(request.actor).select_related("account").order_by("environment", "name")
-    )
     context = {
         "nav": "connections",
-        "connections": rows,
+        "connections": _seen(request).order_by("environment", "name"),
+        "accounts": RequesterAccount.objects.for_actor(request.actor).order_by("pk"),
         "create_address": reverse("accounts:create_connection"),
-        **_may_manage(request),
+        "may_lend": can(request.actor, Permission.ACCOUNT_LEND, _team_id(request)),
+        **_may_manage(request, _team_id(request)),
     }
     return render(request, "accounts/connections.html", context)
 
@@ -45,9 +45,10 @@ def connection(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     context = {
         "nav": "connections",
         "connection": row,
+        "is_lent": row.account.team_id != _team_id(request),
         "happened": happened,
         "keys_address": reverse("accounts:replace_keys", args=[row.public_id]),
-        **_may_manage(request),
+        **_may_manage(request, row.account.team_id),
     }
     return render(request, "accounts/connection.html", context)
 
@@ -110,15 +111,20 @@ def _test(request: TeamRequest, row: Connection) -> HttpResponse:
 
 
 def _connection(request: TeamRequest, public_id: uuid.UUID) -> Connection:
-    rows = Connection.objects.for_actor(request.actor).select_related("account")
-    return get_object_or_404(rows, public_id=public_id)
+    return get_object_or_404(_seen(request), public_id=public_id)
 
 
-def _may_manage(request: TeamRequest) -> dict[str, Any]:
-    """Whether the buttons act, and else the sentence they show."""
+def _seen(request: TeamRequest) -> QuerySet[Connection]:
+    """The team's own Connections and those lent to it."""
+    rows = Connection.objects.for_actor(request.actor).with_balance_seen(request.actor)
+    return rows.select_related("account__team")
+
+
+def _may_manage(request: TeamRequest, team_id: int) -> dict[str, Any]:
+    """Whether the buttons act, and else the sentence they show; the account's home team decides."""
     return {
-        "may_manage": can(request.actor, Permission.CONNECTION_MANAGE, _team_id(request)),
-        "why_not": refusal(request.actor, Permission.CONNECTION_MANAGE, _team_id(request)),
+        "may_manage": can(request.actor, Permission.CONNECTION_MANAGE, team_id),
+        "why_not": refusal(request.actor, Permission.CONNECTION_MANAGE, team_id),
     }
 
 
