@@ -32,7 +32,7 @@ def lend_account(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
         except ActionRefused as refused:
             form.add_error(None, refused.sentence)
         else:
-            messages.success(request, f"{grant.team} may now {', '.join(grant.words)}.")
+            messages.success(request, f"{grant.team} may now {'; '.join(grant.words)}.")
             return redirect("accounts:account", public_id=row.public_id)
     return _page(request, row, form)
 
