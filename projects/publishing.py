@@ -14,6 +14,8 @@ from typing import Any
 from django.db import connection as database
 from django.db import transaction
 
+from mturkhub.accounts.activity import record
+from mturkhub.accounts.actors import Actor
 from mturkhub.accounts.models import Connection
 from mturkhub.accounts.rules import check_can_use
 from mturkhub.common import clock
@@ -41,6 +43,7 @@ from projects.placeholders import question_for
 from projects.states import BatchState
 
 CHUNK = 256
+BY = Actor.system("publishing")
 
 WAITING = [
     IntentionState.WAITING.value,
@@ -271,16 +274,19 @@ def store_remote_hits(created: Sequence[tuple[HIT, RemoteHIT]], hit_type: HITTyp
 
 def pause_creation(connection: Connection, reason: str) -> None:
     """Create nothing on this Connection until its balance suffices again; `lift_pause` sees to that."""
-    Connection.objects.filter(pk=connection.pk, creation_paused_at__isnull=True).update(
-        creation_paused_at=clock.now(), creation_paused_reason=reason
-    )
+    with transaction.atomic():
+        creating = Connection.objects.filter(pk=connection.pk, creation_paused_at__isnull=True)
+        if creating.update(creation_paused_at=clock.now(), creation_paused_reason=reason):
+            owner = connection.account.team_id
+            record(BY, "connection.creation_paused", connection, team_id=owner, reason=reason)
 
 
 def pause_batch_for(batch: Batch, reason: str) -> None:
     """Pause one batch, with the sentence a person needs to mend it and resume."""
-    Batch.objects.filter(pk=batch.pk, state=BatchState.PUBLISHING).update(
-        state=BatchState.PAUSED, state_reason=reason
-    )
+    with transaction.atomic():
+        publishing = Batch.objects.filter(pk=batch.pk, state=BatchState.PUBLISHING)
+        if publishing.update(state=BatchState.PAUSED, state_reason=reason):
+            record(BY, "batch.held_up", batch, team_id=batch.team_id, reason=reason)
 
 
 def finish_if_done(batch: Batch) -> None:

@@ -304,7 +304,7 @@ def test_testing_from_the_page_says_what_is_wrong(olive, connection, settings):
     ).content.decode()
 
     assert "127.0.0.1:9 cannot be reached." in page
-    assert "Tested by Olive, without success" in page
+    assert "Olive tested Local, without success: 127.0.0.1:9" in page
 
 
 def test_a_viewer_who_tests_is_refused_in_words(vera, connection):

@@ -27,7 +27,10 @@ def lend_account(
         grant, _ = AccountGrant.objects.update_or_create(
             account=account, team=team, defaults={"permissions": allowed, "granted_by": by.user}
         )
-        _record_for_both(by, "lent", grant, may=[each.words for each in allowed])
+        account, may = grant.account, grant.words
+        record(by, "account.lent", account, team_id=account.team_id, team=team.name, may=may)
+        # Each team reads of it in its own activity, with the name of the other.
+        record(by, "account.lent_here", account, team_id=team.pk, team=account.team.name, may=may)
     return grant
 
 
@@ -37,7 +40,9 @@ def take_account_back(grant: AccountGrant, *, by: Actor) -> None:
     with transaction.atomic():
         # Two clicks at once: the second one finds nothing left to do.
         if AccountGrant.objects.filter(pk=grant.pk).delete()[0]:
-            _record_for_both(by, "taken_back", grant)
+            account, team = grant.account, grant.team
+            record(by, "account.taken_back", account, team_id=account.team_id, team=team.name)
+            record(by, "account.taken_back_here", account, team_id=team.pk, team=account.team.name)
 
 
 def _find_team(share_code: str) -> Team:
@@ -50,10 +55,3 @@ def _find_team(share_code: str) -> Team:
             "copy the whole of it.",
             status=400,
         ) from None
-
-
-def _record_for_both(by: Actor, what: str, grant: AccountGrant, **details: object) -> None:
-    """Each team reads of it in its own activity, with the name of the other."""
-    account, team = grant.account, grant.team
-    record(by, f"account.{what}", account, team_id=account.team_id, team=team.name, **details)
-    record(by, f"account.{what}_here", account, team_id=team.pk, team=account.team.name, **details)

@@ -1,7 +1,6 @@
 """Ways to a market: list, make, test, re-key."""
 
 import uuid
-from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
@@ -17,6 +16,7 @@ from mturkhub.accounts.actors import TeamRequest
 from mturkhub.accounts.forms import ConnectionForm, KeysForm
 from mturkhub.accounts.models import Connection, Event, RequesterAccount
 from mturkhub.accounts.permissions import Permission, can, check_can, refusal
+from mturkhub.accounts.sentences import sentence
 from mturkhub.common.errors import ActionRefused
 from mturkhub.common.money import dollars
 
@@ -41,7 +41,7 @@ def connection(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
         target_type=Connection._meta.label_lower, target_id=row.pk
     )
     newest = events.select_related("by").order_by("-pk")[:20]
-    happened = [{"event": event, "sentence": _sentence(event)} for event in newest]
+    happened = [{"event": event, "sentence": sentence(event)} for event in newest]
     context = {
         "nav": "connections",
         "connection": row,
@@ -131,18 +131,3 @@ def _may_manage(request: TeamRequest, team_id: int) -> dict[str, Any]:
 def _team_id(request: TeamRequest) -> int:
     """The team in force; 0, which no team has, for somebody who is in none."""
     return request.team.pk if request.team else 0
-
-
-def _sentence(event: Event) -> str:
-    """What happened to a Connection, for people."""
-    who = event.by or event.by_rule
-    match event.verb:
-        case "connection.made":
-            return f"Made by {who}."
-        case "connection.keys_replaced":
-            return f"Keys replaced by {who}."
-        case "connection.tested":
-            return f"Tested by {who}: {dollars(Decimal(event.details['balance']))} available."
-        case "connection.test_failed":
-            return f"Tested by {who}, without success: {event.details['problem']}"
-    return f"{event.verb}, by {who}."
