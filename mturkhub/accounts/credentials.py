@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
+from django.db import transaction
 
 from mturkhub.accounts.models import Connection
 from mturkhub.common.errors import ActionRefused
@@ -42,6 +43,20 @@ def decrypt(connection: Connection) -> Keys:
 def _fernet() -> MultiFernet:
     """The first key encrypts, every one decrypts."""
     return MultiFernet([Fernet(key) for key in settings.ENCRYPTION_KEYS])
+
+
+def encrypt_anew(connection: Connection) -> bool:
+    """Store the Connection's keys under the first encryption key; False where they are under it already."""
+    first = Fernet(settings.ENCRYPTION_KEYS[0])
+    with transaction.atomic():
+        connection = Connection.objects.select_for_update().get(pk=connection.pk)
+        try:
+            first.decrypt(bytes(connection.credentials))
+        except InvalidToken:
+            connection.credentials = encrypt(decrypt(connection))
+            connection.save(update_fields=["credentials"])
+            return True
+    return False
 
 
 def gateway_for(connection: Connection) -> MTurkGateway:
