@@ -84,8 +84,8 @@ def replace_keys(
         connection = Connection.objects.select_for_update().get(pk=connection.pk)
         connection.credentials = encrypt(keys)
         connection.tested_at = None
-        connection.problem = ""
-        connection.save(update_fields=["credentials", "tested_at", "problem"])
+        connection.problem = connection.missing = ""
+        connection.save(update_fields=["credentials", "tested_at", "problem", "missing"])
         record(by, "connection.keys_replaced", connection, team_id=connection.account.team_id)
     return connection
 

@@ -88,6 +88,8 @@ class Connection(models.Model):
     # When the test last went through; why it did not, in a sentence.
     tested_at = models.DateTimeField(null=True, blank=True)
     problem = models.TextField(blank=True)
+    # Which step of the set-up that problem names: a value of gateway.errors.Missing, or empty.
+    missing = models.CharField(max_length=20, blank=True)
 
     # Nothing is created while this stands: funds ran out, or the account cannot be used.
     creation_paused_at = models.DateTimeField(null=True, blank=True)

@@ -17,15 +17,18 @@ from mturkhub.accounts.forms import ConnectionForm, KeysForm
 from mturkhub.accounts.models import Connection, Event, RequesterAccount
 from mturkhub.accounts.permissions import Permission, can, check_can, refusal
 from mturkhub.accounts.sentences import sentence
+from mturkhub.accounts.setup import checklist, checklists
 from mturkhub.common.errors import ActionRefused
 from mturkhub.common.money import dollars
 
 
 @require_GET
 def connections(request: TeamRequest) -> HttpResponse:
+    rows = _seen(request).order_by("environment", "name")
     context = {
         "nav": "connections",
-        "connections": _seen(request).order_by("environment", "name"),
+        "connections": rows,
+        "checklists": checklists(row for row in rows if row.account.team_id == _team_id(request)),
         "accounts": RequesterAccount.objects.for_actor(request.actor).order_by("pk"),
         "create_address": reverse("accounts:create_connection"),
         "may_lend": can(request.actor, Permission.ACCOUNT_LEND, _team_id(request)),
@@ -45,6 +48,7 @@ def connection(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     context = {
         "nav": "connections",
         "connection": row,
+        "checklist": checklist(row.environment, row),
         "is_lent": row.account.team_id != _team_id(request),
         "happened": happened,
         "keys_address": reverse("accounts:replace_keys", args=[row.public_id]),
