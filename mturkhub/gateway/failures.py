@@ -11,6 +11,10 @@ from botocore import exceptions as boto
 from mturkhub.gateway.errors import THROTTLING, Missing, MTurkError
 
 # kind → (sentence, may it have happened); trying again can help with each.
+_NO_IDENTITY = (
+    "This server has no AWS identity of its own that works. Whoever runs it gives it one (a role, a profile or "
+    "AWS_ACCESS_KEY_ID), or you enter keys here instead."
+)
 _CONNECTION_FAILURES: list[tuple[type[Exception], str, str, bool]] = [
     (boto.ConnectTimeoutError, "ConnectTimeout", "{where} did not answer within 5 seconds.", False),
     (boto.ProxyConnectionError, "ProxyFailed", "The proxy on the way to {where} cannot be reached.", False),
@@ -25,6 +29,12 @@ _CONNECTION_FAILURES: list[tuple[type[Exception], str, str, bool]] = [
     ),
     (boto.IncompleteReadError, "ConnectionCut", "The answer of {where} broke off.", True),
 ]
+_IDENTITY_FAILURES = (
+    boto.NoCredentialsError,
+    boto.PartialCredentialsError,
+    boto.CredentialRetrievalError,
+    boto.ProfileNotFound,
+)
 # TLS that fails with these words failed in the handshake, before the request was sent.
 _TLS_NEVER_MADE = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER")
 
@@ -106,6 +116,18 @@ def explain(error: Exception, *, operation: str, where: str) -> MTurkError:
                 may_have_happened=may_have_happened,
                 retry_can_help=True,
             )
+    if isinstance(error, _IDENTITY_FAILURES):
+        return MTurkError(
+            operation=operation,
+            kind="NoIdentity",
+            code="",
+            sentence=_NO_IDENTITY,
+            # What stands there may quote a profile, a token address or a reply that holds keys.
+            details=type(error).__name__,
+            may_have_happened=False,
+            retry_can_help=False,
+            missing=Missing.IDENTITY,
+        )
     if isinstance(error, boto.ParamValidationError):
         return MTurkError(
             operation=operation,

@@ -81,6 +81,8 @@ class Connection(models.Model):
     )
     # Access key id and secret as one Fernet token; only `credentials` reads it.
     credentials = models.BinaryField()
+    # Instead of keys: this server's own AWS identity, where the operator allows it.
+    uses_own_identity = models.BooleanField(default=False)
 
     # The last balance the market told us, in dollars.
     balance = models.DecimalField(max_digits=14, decimal_places=2, null=True, blank=True)
@@ -108,6 +110,10 @@ class Connection(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["account", "name"], name="connection_name_once"),
+            models.CheckConstraint(
+                condition=models.Q(uses_own_identity=True) ^ ~models.Q(credentials=b""),
+                name="connection_has_keys_or_identity",
+            ),
         ]
 
     def __str__(self) -> str:

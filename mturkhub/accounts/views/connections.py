@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from mturkhub.accounts.actions import connections as actions
 from mturkhub.accounts.actors import TeamRequest
+from mturkhub.accounts.credentials import own_identity_names
 from mturkhub.accounts.forms import ConnectionForm, KeysForm
 from mturkhub.accounts.models import Connection, Event, RequesterAccount
 from mturkhub.accounts.permissions import Permission, can, check_can, refusal
@@ -61,7 +62,8 @@ def connection(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def create_connection(request: TeamRequest) -> HttpResponse:
     check_can(request.actor, Permission.CONNECTION_MANAGE, _team_id(request))
-    form = ConnectionForm(request.POST if request.method == "POST" else None)
+    named = own_identity_names(request.team) if request.team else []
+    form = ConnectionForm(request.POST if request.method == "POST" else None, own_identity_for=named)
     if request.method == "POST" and form.is_valid():
         account = RequesterAccount.objects.for_actor(request.actor).order_by("pk").first()
         if account is None:
