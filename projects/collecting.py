@@ -3,6 +3,7 @@
 A sweep may be cut off anywhere and begun again; collecting the same thing twice changes nothing.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import F, Q
 
+from mturkhub.accounts import activity
+from mturkhub.accounts.actors import Actor
 from mturkhub.accounts.models import Connection, Environment
 from mturkhub.common import clock
 from mturkhub.common.models import Installation
@@ -30,6 +33,7 @@ from projects.publishing import finish_if_done, store_remote_hits
 from projects.querysets import HITQuerySet
 from projects.states import AssignmentStatus, HITStatus, Verdict
 
+AT_ONCE = Actor.system("approve at once")
 SWEEP_LEASE = timedelta(seconds=120)
 THREADS = 8
 # A HIT whose counters promise more than it holds is fetched again in this many sweeps.
@@ -536,7 +540,7 @@ def _approve_at_once(new: Sequence[_New]) -> None:
                 assignment=assignment,
                 verdict=Verdict.APPROVE,
                 due_at=now,
-                by_rule="approve at once",
+                by_rule=AT_ONCE.rule,
             )
             for assignment in wanted
         ]
@@ -544,3 +548,13 @@ def _approve_at_once(new: Sequence[_New]) -> None:
     Assignment.objects.filter(pk__in=[assignment.pk for assignment in wanted]).update(
         pending_verdict=Verdict.APPROVE
     )
+    for batch_id, number in sorted(Counter(assignment.batch_id for assignment in wanted).items()):
+        batch = Batch.objects.only("name", "team").get(pk=batch_id)
+        activity.record(
+            AT_ONCE,
+            "batch.decided",
+            batch,
+            team_id=batch.team_id,
+            verdict=Verdict.APPROVE.value,
+            answers=number,
+        )

@@ -12,6 +12,7 @@ from django.db.models import Q
 from mturkhub.accounts.credentials import gateway_for
 from mturkhub.accounts.models import Connection, Environment
 from mturkhub.common import clock
+from mturkhub.common.errors import ActionRefused
 from mturkhub.common.stored_files import delete_expired_files
 from mturkhub.gateway.errors import MTurkError
 from mturkhub.intentions.claiming import ring
@@ -88,7 +89,12 @@ def settle_unknown() -> None:
         log.warning("%d intentions were being sent when their sender stopped; looking them up", unknown)
     for connection_id in connections_to_settle():
         connection = Connection.objects.get(pk=connection_id)
-        settle_connection(connection, gateway_for(connection))
+        try:
+            gateway = gateway_for(connection)
+        except ActionRefused as refused:
+            log.warning("Nothing is looked up on Connection %s: %s", connection.pk, refused.sentence)
+            continue
+        settle_connection(connection, gateway)
 
 
 @shared_task
@@ -100,7 +106,7 @@ def refresh_balances() -> None:
     for connection in Connection.objects.filter(old, in_use):
         try:
             refresh_balance(connection, gateway=gateway_for(connection))
-        except MTurkError as error:
+        except (MTurkError, ActionRefused) as error:
             log.warning("No balance of Connection %s: %s", connection.pk, error.sentence)
 
 

@@ -2,12 +2,14 @@
 
 from django.urls import path
 
-from projects.views import batches, projects, reviews, templates, uploads
+from projects.views import activity, batches, projects, reviews, templates, uploads
 
 app_name = "projects"
 
 urlpatterns = [
     path("", reviews.home, name="home"),
+    path("activity/", activity.activity, name="activity"),
+    path("activity/activity.csv", activity.download_activity, name="download_activity"),
     path("projects/", projects.projects, name="projects"),
     path("projects/new/", projects.create_project, name="create_project"),
     path("projects/<uuid:public_id>/", projects.project, name="project"),

@@ -9,12 +9,20 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from mturkhub.accounts.actions.invitations import invite
-from mturkhub.accounts.models import Connection, Invitation, User
+from mturkhub.accounts.models import AccountGrant, Connection, Invitation, Team, User
 from mturkhub.intentions.models import Job
 from projects.actions.reviews import approve_assignment
 from projects.actions.uploads import upload_file
 from projects.models import Assignment, Batch, BatchUpload, Project
-from tests.factories import AssignmentFactory, BatchFactory, MembershipFactory, ProjectFactory, UserFactory
+from tests.factories import (
+    AccountGrantFactory,
+    AssignmentFactory,
+    BatchFactory,
+    MembershipFactory,
+    ProjectFactory,
+    TeamFactory,
+    UserFactory,
+)
 from tests.permissions import ROLES, Row, accounts, deciding, making
 
 TABLE: dict[str, Row] = accounts.ROWS | making.ROWS | deciding.ROWS
@@ -33,6 +41,8 @@ class World:
     decided: Assignment
     upload: BatchUpload
     job: Job
+    grant: AccountGrant
+    borrower: Team
     olive: User
     newcomer: User
     # Somebody of Olive's team about whom she may decide.
@@ -61,6 +71,8 @@ def world(team, connection, olive) -> World:
         decided=decided,
         upload=upload_file(project, by=olive.actor, name="texts.csv", chunks=[b"text\nhello\n"]),
         job=Job.objects.create(team=team, kind="decide_many", title="Approve 2 answers", by=olive.user),
+        grant=AccountGrantFactory(account=connection.account),
+        borrower=TeamFactory(),
         olive=olive.user,
         newcomer=newcomer,
         member=MembershipFactory(team=team, role="viewer").user,

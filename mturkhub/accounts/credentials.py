@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
+from django.db import transaction
 
-from mturkhub.accounts.models import Connection
+from mturkhub.accounts.models import Connection, RequesterAccount, Team
 from mturkhub.common.errors import ActionRefused
 from mturkhub.gateway.client import MTurkGateway
+from mturkhub.gateway.errors import MTurkError
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,48 @@ def _fernet() -> MultiFernet:
     return MultiFernet([Fernet(key) for key in settings.ENCRYPTION_KEYS])
 
 
+def encrypt_anew(connection: Connection) -> bool:
+    """Store the Connection's keys under the first encryption key; False where they are under it already."""
+    if connection.uses_own_identity:
+        return False
+    first = Fernet(settings.ENCRYPTION_KEYS[0])
+    with transaction.atomic():
+        connection = Connection.objects.select_for_update().get(pk=connection.pk)
+        try:
+            first.decrypt(bytes(connection.credentials))
+        except InvalidToken:
+            connection.credentials = encrypt(decrypt(connection))
+            connection.save(update_fields=["credentials"])
+            return True
+    return False
+
+
+def own_identity_names(team: Team) -> list[str]:
+    """What the operator lets the team call a Connection that is this server itself to AWS."""
+    own = f"{team.public_id}/"
+    return [
+        name.removeprefix(own) for name in settings.AMBIENT_AWS if name.startswith(own) or "/" not in name
+    ]
+
+
+def may_use_own_identity(account: RequesterAccount, name: str) -> bool:
+    """Whether the operator lets the account's Connection of this name be this server itself to AWS."""
+    return name in own_identity_names(account.team)
+
+
 def gateway_for(connection: Connection) -> MTurkGateway:
     """The way to MTurk with this Connection's keys; cheap, since clients are kept per process."""
-    return gateway_with(connection, decrypt(connection))
+    if not connection.uses_own_identity:
+        return gateway_with(connection, decrypt(connection))
+    if not may_use_own_identity(connection.account, connection.name):
+        raise ActionRefused(
+            f"{connection.name} has no keys of its own, and may not use this server's AWS identity any more. Enter "
+            "keys, or ask whoever runs the server to name it in MTURKHUB_AMBIENT_AWS."
+        )
+    try:
+        return MTurkGateway.with_own_identity(connection.endpoint)
+    except MTurkError as error:
+        raise ActionRefused(error.sentence) from None
 
 
 def gateway_with(connection: Connection, keys: Keys) -> MTurkGateway:

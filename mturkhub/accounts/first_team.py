@@ -54,7 +54,7 @@ def _connect_marketplace(account: RequesterAccount, keys: Keys) -> None:
             credentials=encrypt(keys),
         )
         record(BY, "connection.made", local, team_id=account.team_id)
-    elif decrypt(local).access_key_id == keys.access_key_id:
+    elif not local.uses_own_identity and decrypt(local).access_key_id == keys.access_key_id:
         local.endpoint = settings.MTURK_ENDPOINTS["local"]
         local.worker_site_url = settings.WORKER_SITES["local"]
         local.credentials = encrypt(keys)

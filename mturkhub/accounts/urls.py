@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from mturkhub.accounts.views import connections, invitations, people, signing_in, teams
+from mturkhub.accounts.views import connections, invitations, people, sharing, signing_in, teams
 
 app_name = "accounts"
 urlpatterns = [
@@ -31,4 +31,7 @@ urlpatterns = [
     path("connections/<uuid:public_id>/", connections.connection, name="connection"),
     path("connections/<uuid:public_id>/test/", connections.test_connection, name="test_connection"),
     path("connections/<uuid:public_id>/keys/", connections.replace_keys, name="replace_keys"),
+    path("accounts/<uuid:public_id>/", sharing.account, name="account"),
+    path("accounts/<uuid:public_id>/lend/", sharing.lend_account, name="lend_account"),
+    path("accounts/lent/<uuid:public_id>/take-back/", sharing.take_account_back, name="take_account_back"),
 ]

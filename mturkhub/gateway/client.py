@@ -4,6 +4,7 @@ One method per operation, named as boto3 names it. Plain values go in, frozen re
 failure is an MTurkError. Nothing is retried here: the only retry loop is that of the intentions.
 """
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit
 
 import boto3
 import botocore.session
+from botocore import exceptions as boto
 from botocore.config import Config
 from structlog.contextvars import bound_contextvars, get_contextvars
 
@@ -45,9 +47,20 @@ class MTurkGateway:
 
     def __init__(self, endpoint: str, access_key_id: str, secret_access_key: str) -> None:
         self.endpoint = endpoint
-        self._secrets = (secret_access_key, access_key_id)
+        self._secrets: Callable[[], Sequence[str]] = lambda: (secret_access_key, access_key_id)
         self._client = _client_for(endpoint, access_key_id, secret_access_key)
         self._called_for = get_contextvars()
+
+    @classmethod
+    def with_own_identity(cls, endpoint: str) -> "MTurkGateway":
+        """As whoever this server is to AWS: environment, profile or role, by boto3's own chain."""
+        gateway = cls.__new__(cls)
+        gateway.endpoint, gateway._secrets = endpoint, _own_secrets
+        try:
+            gateway._client = _client_for(endpoint, None, None)
+        except boto.BotoCoreError as error:
+            raise explain(error, operation="", where=urlsplit(endpoint).netloc) from None
+        return gateway
 
     def __repr__(self) -> str:
         return f"<MTurkGateway {self.endpoint}>"
@@ -224,7 +237,7 @@ class MTurkGateway:
     def _explain(self, error: Exception, operation: str) -> MTurkError:
         explained = explain(error, operation=operation, where=urlsplit(self.endpoint).netloc)
         # Refused signatures quote the request; keys belong neither into a row nor into a log.
-        for secret in self._secrets:
+        for secret in self._secrets():
             explained.details = explained.details.replace(secret, "…")
             explained.sentence = explained.sentence.replace(secret, "…")
         return explained
@@ -296,14 +309,17 @@ def _time(record: dict[str, Any], name: str) -> datetime | None:
 # One Session per process and one client per requester: a new Session costs 0.1 s and 8 MB.
 _lock = threading.Lock()
 _sessions: dict[int, boto3.session.Session] = {}
+_own_sessions: dict[int, boto3.session.Session] = {}
 _clients: dict[tuple[int, str], "MTurkClient"] = {}
 
 
-def _client_for(endpoint: str, access_key_id: str, secret_access_key: str) -> "MTurkClient":
-    """This process' client for the requester; connections made before a fork are never used after it."""
-    digest = hashlib.sha256(
-        "\x00".join((endpoint, access_key_id, secret_access_key)).encode("utf-8", "surrogatepass")
-    ).hexdigest()
+def _client_for(endpoint: str, access_key_id: str | None, secret_access_key: str | None) -> "MTurkClient":
+    """This process' client for the requester; connections made before a fork are never used after it.
+
+    Without keys it is the server's own identity, whose keys boto3 finds and renews.
+    """
+    named = (endpoint, access_key_id or "", secret_access_key or "")
+    digest = hashlib.sha256("\x00".join(named).encode("utf-8", "surrogatepass")).hexdigest()
     key = (os.getpid(), digest)
     with _lock:
         if key not in _clients:
@@ -311,9 +327,10 @@ def _client_for(endpoint: str, access_key_id: str, secret_access_key: str) -> "M
         return _clients[key]
 
 
-def _make_client(endpoint: str, access_key_id: str, secret_access_key: str) -> "MTurkClient":
+def _make_client(endpoint: str, access_key_id: str | None, secret_access_key: str | None) -> "MTurkClient":
     is_loopback = urlsplit(endpoint).hostname in {"127.0.0.1", "localhost", "::1"}
-    client = _session().client(
+    session = _session() if access_key_id else _own_session()
+    client = session.client(
         "mturk",
         region_name="us-east-1",
         endpoint_url=endpoint,
@@ -347,6 +364,21 @@ def _session() -> boto3.session.Session:
         )
         _sessions[os.getpid()] = boto3.session.Session(botocore_session=core, region_name="us-east-1")
     return _sessions[os.getpid()]
+
+
+def _own_session() -> boto3.session.Session:
+    """A Session that finds and renews this server's own keys as boto3 usually does."""
+    if os.getpid() not in _own_sessions:
+        _own_sessions[os.getpid()] = boto3.session.Session(region_name="us-east-1")
+    return _own_sessions[os.getpid()]
+
+
+def _own_secrets() -> list[str]:
+    with contextlib.suppress(boto.BotoCoreError):
+        if found := _own_session().get_credentials():
+            keys = found.get_frozen_credentials()
+            return [secret for secret in (keys.secret_key, keys.token, keys.access_key) if secret]
+    return []
 
 
 def _refuse_foreign_answer(operation_model: Any, response_dict: dict[str, Any], **_: Any) -> None:

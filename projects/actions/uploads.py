@@ -13,6 +13,7 @@ from mturkhub.accounts.activity import record
 from mturkhub.accounts.actors import Actor
 from mturkhub.accounts.models import Connection
 from mturkhub.accounts.permissions import Permission, check_can
+from mturkhub.accounts.rules.connections import check_can_use
 from mturkhub.common import clock
 from mturkhub.common.errors import ActionRefused
 from mturkhub.common.public_ids import UUID7_SQL
@@ -96,7 +97,7 @@ def create_batch(upload: BatchUpload, *, by: Actor, connection: Connection, name
     check_can(by, Permission.BATCH_CREATE, upload.team_id)
     if by.user is None:
         raise ActionRefused("A batch belongs to a person. Sign in, then make it.", status=403)
-    _check_is_ours(connection, upload.team_id)
+    check_can_use(connection, upload.team_id)
     with transaction.atomic():
         upload = (
             BatchUpload.objects.select_for_update(no_key=True, of=("self",))
@@ -138,11 +139,6 @@ def _check_is_clean(upload: BatchUpload, report: BatchReport) -> None:
         )
 
 
-def _check_is_ours(connection: Connection, team_id: int) -> None:
-    if connection.account.team_id != team_id:
-        raise ActionRefused(f"“{connection}” is no connection of this team. Choose another one.", status=400)
-
-
 def _next_name(project: Project) -> str:
     return f"{project.name} {project.batches.count() + 1}"
 
@@ -156,7 +152,8 @@ def change_batch(batch: Batch, *, by: Actor, **changes: Any) -> Batch:
         for field, value in changes.items():
             setattr(batch, field, value)
         check_fields(batch, only=changes)
-        _check_is_ours(batch.connection, batch.team_id)
+        if "connection" in changes:
+            check_can_use(batch.connection, batch.team_id)
         batch.save()
         record(by, "batch.changed", batch, team_id=batch.team_id, fields=sorted(changes))
     return batch

@@ -1,7 +1,6 @@
 """A batch: progress, rows, one row, export, activity, and what can be asked of it as a whole."""
 
 import uuid
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -19,12 +18,14 @@ from django.views.decorators.http import require_POST, require_safe
 from mturkhub.accounts.actors import TeamRequest
 from mturkhub.accounts.models import Event
 from mturkhub.accounts.permissions import Permission, can, refusal
+from mturkhub.accounts.sentences import sentence
 from mturkhub.gateway.fees import fee_per_assignment
 from mturkhub.intentions.models import IntentionState
 from mturkhub.workers.naming import shown_ids
 from projects import exporting, rules
 from projects.actions.batches import collect_now as collect
 from projects.actions.batches import pause_batch, resume_batch, retry_failed_hits
+from projects.activity import of_batch
 from projects.costs import hourly_wage
 from projects.filters import ROW_SORTS, RowFilter, page_of
 from projects.means import main_field, mean, shown
@@ -323,40 +324,10 @@ def _download(lines: Iterator[bytes], name: str, kind: str) -> StreamingHttpResp
 @require_safe
 def batch_activity(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     found = batch_or_404(request, public_id)
-    own = Event.objects.filter(target_type="projects.batch", target_id=found.pk)
-    answers = Event.objects.filter(target_type="projects.assignment", details__batch=found.pk)
-    events = (own | answers).filter(team_id=found.team_id).select_related("by").order_by("-pk")[:200]
-    context = head(request, found, "activity") | {"events": [(event, _sentence(event)) for event in events]}
+    events = Event.objects.filter(of_batch(found), team_id=found.team_id).select_related("by")
+    newest = events.order_by("-pk")[:200]
+    context = head(request, found, "activity") | {"events": [(event, sentence(event)) for event in newest]}
     return render(request, "projects/batch_activity.html", context)
-
-
-_SENTENCES = {
-    "batch.created": "made the batch with {rows}",
-    "batch.changed": "changed its settings",
-    "batch.published": "published {rows} for ${total}",
-    "batch.paused": "paused publishing",
-    "batch.resumed": "resumed publishing",
-    "batch.retried": "tried {hits} again",
-    "batch.collected": "asked for new answers",
-    "batch.decided": "chose {answers} to {verdict}",
-    "assignment.approved": "approved an answer",
-    "assignment.rejected": "rejected an answer",
-    "assignment.undone": "took a decision back",
-    "assignment.left_out": "left an answer out",
-    "assignment.taken_in": "took an answer back in",
-}
-
-
-_COUNTED = {"rows": "row", "hits": "failed row", "answers": "answer"}
-
-
-def _sentence(event: Event) -> str:
-    # An older release may have recorded less.
-    details: dict[str, Any] = defaultdict(lambda: "–", event.details)
-    for name, noun in _COUNTED.items():
-        if isinstance(count := details[name], int):
-            details[name] = f"{count:,} {noun}{'s' if count != 1 else ''}"
-    return _SENTENCES.get(event.verb, event.verb).format_map(details)
 
 
 # What can be asked --------------------------------------------------------------------------------

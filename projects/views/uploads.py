@@ -13,7 +13,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from mturkhub.accounts.actors import TeamRequest
 from mturkhub.accounts.models import Connection
-from mturkhub.accounts.permissions import Permission, can, check_can, refusal
+from mturkhub.accounts.permissions import Loan, Permission, can, check_can, refusal
+from mturkhub.accounts.rules.connections import balance_seen, check_can_use
 from mturkhub.common.errors import ActionRefused
 from mturkhub.common.stored_files import open_file
 from mturkhub.common.tabular import Issue, csv_line, read_table
@@ -196,8 +197,9 @@ def make_batch(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
 
 
 def _connections(request: TeamRequest) -> QuerySet[Connection]:
-    """Local ones first; Amazon's only once they have passed their test."""
+    """Local ones first, the team's own and those it may publish on; Amazon's once they have passed their test."""
     ours = Connection.objects.for_actor(request.actor).select_related("account")
+    ours = ours.allowing(Loan.PUBLISH, request.team.pk if request.team else 0)
     return ours.filter(Q(environment="local") | Q(tested_at__isnull=False, problem="")).order_by(
         "environment", "pk"
     )
@@ -250,30 +252,32 @@ def _receipt(request: TeamRequest, batch: Batch, form: BatchSettingsForm) -> dic
         max_assignments=batch.max_assignments,
         schedule=connection.fee_schedule,
     )
-    left = connection.balance - bill.total if connection.balance is not None else None
+    balance = balance_seen(connection, batch.team_id)
+    left = balance - bill.total if balance is not None else None
     wage = hourly_wage(batch.reward, batch.estimated_duration)
     return {
         "batch": batch,
         "form": form,
         "connection": connection,
         "cost": bill,
+        "balance": balance,
         "left": left,
         "missing": -left if left is not None and left < 0 else None,
         "wage": wage,
         "target": batch.team.target_hourly_wage,
         "is_fair": wage is not None and wage >= batch.team.target_hourly_wage,
-        "blocked": _why_not_publish(request, batch, left),
+        "blocked": _why_not_publish(request, batch, bill, balance),
         "is_production": connection.environment == "production",
     }
 
 
-def _why_not_publish(request: TeamRequest, batch: Batch, left: Decimal | None) -> str:
+def _why_not_publish(request: TeamRequest, batch: Batch, bill: Cost, balance: Decimal | None) -> str:
     if not can(request.actor, Permission.BATCH_PUBLISH, batch.team_id):
         return refusal(request.actor, Permission.BATCH_PUBLISH, batch.team_id)
     try:
         rules.check_can_publish(batch)
-        if left is not None and batch.connection.balance is not None:
-            rules.check_balance_covers(batch.connection.balance, batch.connection.balance - left)
+        check_can_use(batch.connection, batch.team_id)
+        rules.check_balance_covers(batch.connection.balance, bill.total, seen=balance)
     except ActionRefused as refused:
         return refused.sentence
     return ""

@@ -18,6 +18,8 @@ def _token(world):
     return {"token": new_sign_in_link(world.newcomer).rstrip("/").rsplit("/", 1)[1]}
 
 
+_ACCOUNT = {"arguments": lambda world: {"public_id": world.connection.account.public_id}}
+
 ROWS = {
     # Open to everybody: whoever holds the link is signed in by it.
     "accounts:sign_in_link": Row(get=EVERYBODY, post="302 302 302 302 302 302", arguments=_token),
@@ -62,6 +64,16 @@ ROWS = {
     "accounts:create_connection": Row(get="200 403 403 403 200 302", post="400 403 403 403 400 302"),
     "accounts:test_connection": Row(post="302 403 403 403 404 302", **_CONNECTION),
     "accounts:replace_keys": Row(get=_OWNERS, post="400 403 403 403 404 302", **_CONNECTION),
+    # Lending is the owners' of the account's home team.
+    "accounts:account": Row(get=TEAM, **_ACCOUNT),
+    "accounts:lend_account": Row(
+        post="302 403 403 403 404 302",
+        data=lambda world: {"share_code": str(world.borrower.public_id), "permissions": ["publish"]},
+        **_ACCOUNT,
+    ),
+    "accounts:take_account_back": Row(
+        post="302 403 403 403 404 302", arguments=lambda world: {"public_id": world.grant.public_id}
+    ),
     # allauth. Whoever is signed in is sent on from the pages for signing in.
     "account_login": Row(get="302 302 302 302 302 200", post="302 302 302 302 302 200"),
     "account_logout": Row(get="200 200 200 200 200 302", post="302 302 302 302 302 302"),

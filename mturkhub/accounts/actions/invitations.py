@@ -11,11 +11,11 @@ from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 from django.urls import reverse
 
-from mturkhub.accounts import rules
 from mturkhub.accounts.activity import record
 from mturkhub.accounts.actors import Actor
 from mturkhub.accounts.models import Invitation, Membership, Team, User
 from mturkhub.accounts.permissions import Permission, check_can
+from mturkhub.accounts.rules import teams as rules
 from mturkhub.common import clock
 from mturkhub.common.errors import ActionRefused
 

@@ -2,11 +2,11 @@
 
 from django.db import IntegrityError, transaction
 
-from mturkhub.accounts import rules
 from mturkhub.accounts.activity import record_in_teams
 from mturkhub.accounts.actors import Actor
 from mturkhub.accounts.models import Membership, User
 from mturkhub.accounts.permissions import Permission, check_can
+from mturkhub.accounts.rules import teams as rules
 from mturkhub.accounts.sessions import end_sessions
 from mturkhub.common.errors import ActionRefused
 

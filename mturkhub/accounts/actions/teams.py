@@ -7,11 +7,11 @@ from zoneinfo import available_timezones
 
 from django.db import transaction
 
-from mturkhub.accounts import rules
 from mturkhub.accounts.activity import record
 from mturkhub.accounts.actors import Actor
 from mturkhub.accounts.models import Membership, Team
 from mturkhub.accounts.permissions import Permission, Role, check_can
+from mturkhub.accounts.rules import teams as rules
 from mturkhub.common.errors import ActionRefused
 
 # A decision waits this long at most: who has gone home cannot undo it, and the Worker waits for the money.

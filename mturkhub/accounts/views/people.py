@@ -7,10 +7,10 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from mturkhub.accounts import rules
 from mturkhub.accounts.actions import people as actions
 from mturkhub.accounts.actors import Actor, TeamRequest, team_not_required
 from mturkhub.accounts.people_forms import EmailForm, NameForm
+from mturkhub.accounts.rules import teams as rules
 from mturkhub.accounts.second_factors import has_second_factor
 from mturkhub.accounts.sessions import browser_of, sessions_of
 from mturkhub.common.errors import ActionRefused

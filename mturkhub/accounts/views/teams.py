@@ -10,7 +10,6 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from mturkhub.accounts import rules
 from mturkhub.accounts.actions import invitations, people
 from mturkhub.accounts.actions import teams as actions
 from mturkhub.accounts.actors import TeamRequest, choose_team
@@ -18,6 +17,7 @@ from mturkhub.accounts.invitation_mails import mail_invitation
 from mturkhub.accounts.models import Invitation, Membership, Team
 from mturkhub.accounts.people_forms import InvitationForm, NewTeamForm, RoleForm, TeamForm
 from mturkhub.accounts.permissions import ROLE_PERMISSIONS, Permission, Role, can, check_can, refusal
+from mturkhub.accounts.rules import teams as rules
 from mturkhub.common import clock
 from mturkhub.common.errors import ActionRefused
 

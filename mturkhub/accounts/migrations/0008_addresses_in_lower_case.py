@@ -9,6 +9,6 @@ def write_in_lower_case(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0002_invitation")]
+    dependencies = [("accounts", "0007_invitation")]
 
     operations = [migrations.RunPython(write_in_lower_case, migrations.RunPython.noop)]

@@ -10,7 +10,7 @@ import mturkhub.common.public_ids
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0001_initial"),
+        ("accounts", "0006_own_aws_identity"),
     ]
 
     operations = [
