@@ -173,6 +173,9 @@ class RowResult(models.Model):
         indexes = [
             models.Index(fields=["batch", "progress", "number"], name="row_result_by_progress"),
             models.Index(fields=["batch", "-last_answer_at", "-number"], name="row_result_by_answer"),
+            models.Index(
+                fields=["batch", "progress", "-last_answer_at", "-number"], name="row_result_progress_answer"
+            ),
         ]
 
     def __str__(self) -> str:

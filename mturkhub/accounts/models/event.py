@@ -1,6 +1,7 @@
 """Who did what, when: one row per action, written in the action's transaction, never changed."""
 
 from django.db import models
+from django.db.models.fields.json import KeyTransform
 
 from mturkhub.accounts.models.team import Team
 from mturkhub.accounts.models.user import User
@@ -27,6 +28,13 @@ class Event(models.Model):
         indexes = [
             models.Index(fields=["team", "-id"], name="event_newest"),
             models.Index(fields=["target_type", "target_id", "-id"], name="event_of_target"),
+            # What was done with the answers of one batch.
+            models.Index(
+                KeyTransform("batch", "details"),
+                models.F("id").desc(),
+                name="event_of_batch",
+                condition=models.Q(target_type="projects.assignment"),
+            ),
         ]
         constraints = [
             models.CheckConstraint(
