@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from operator import or_
 from typing import Any
 from urllib.parse import urlencode
 
@@ -36,6 +37,7 @@ OWN_SENTENCES = {
     "project.changed": "changed the settings of the project {thing}",
     "project.created": "made the project {thing}",
     "template.saved": "saved the template {thing}",
+    "upload.encoding_chosen": "read the upload {thing} as {encoding}",
     "upload.lines_dropped": "dropped {lines} of the upload {thing}",
     "upload.made": "uploaded {thing}, {rows}",
 }
@@ -48,15 +50,19 @@ KINDS = {
     "project": "Projects",
     "account": "Account sharing",
     "connection": "Connections",
+    "invitation": "Invitations",
+    "member": "Members",
+    "person": "People",
+    "second_factor": "Second factors",
     "team": "Team",
 }
 BY_RULE = "rules"
 CHUNK = 500
 
 
-def of_batch(batch: Batch) -> Q:
-    """The Events of a batch: its own, and those of its answers."""
-    return Q(target_type="projects.batch", target_id=batch.pk) | Q(details__batch=batch.pk)
+def parts_of_batch(batch: Batch) -> tuple[Q, Q]:
+    """The Events of a batch: its own, and those that name it in their details, as its answers' do."""
+    return Q(target_type="projects.batch", target_id=batch.pk), Q(details__batch=batch.pk)
 
 
 @dataclass(frozen=True)
@@ -97,7 +103,7 @@ class ActivityFilter:
             found = found.filter(verb__in=_verbs(self.kind) or [self.kind])
         if self.batch:
             batch = Batch.objects.for_actor(actor).filter(public_id=self.batch).first()
-            found = found.filter(of_batch(batch)) if batch else found.none()
+            found = found.filter(or_(*parts_of_batch(batch))) if batch else found.none()
         if self.since:
             found = found.filter(at__gte=_midnight(self.since))
         if self.until:

@@ -13,13 +13,13 @@ from mturkhub.accounts.credentials import gateway_for
 from mturkhub.accounts.models import Connection, Environment
 from mturkhub.common import clock
 from mturkhub.common.errors import ActionRefused
-from mturkhub.common.stored_files import delete_expired_files
 from mturkhub.gateway.errors import MTurkError
 from mturkhub.intentions.claiming import ring
 from mturkhub.intentions.models import IntentionState, Job, JobState
 from mturkhub.intentions.settling import clear_all_stale, connections_to_settle, settle_connection
 from projects.balances import refresh_balance
 from projects.bulk_deciding import run_chunk
+from projects.checking import delete_expired_uploads, run_check, uploads_to_check
 from projects.collecting import sweep
 from projects.models import Batch, Decision
 from projects.publishing import publish_chunk
@@ -126,5 +126,18 @@ def run_due_jobs() -> None:
 
 @shared_task
 def expire_files() -> None:
-    """Delete previews and other files whose time is over."""
-    delete_expired_files()
+    """Delete previews, uploads nobody made a batch of and other files whose time is over."""
+    delete_expired_uploads()
+
+
+@shared_task
+def check_upload(upload_id: int) -> None:
+    """Check one large file."""
+    run_check(upload_id)
+
+
+@shared_task
+def check_due_uploads() -> None:
+    """Ring for every large file that waits for its check, also after a checker died."""
+    for upload_id in uploads_to_check():
+        ring(check_upload, upload_id)
