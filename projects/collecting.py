@@ -26,6 +26,7 @@ from projects.annotations import read_annotation
 from projects.counting import recount
 from projects.models import HIT, Assignment, AssignmentAnswer, Batch, Decision, Sweep
 from projects.models.project import Approval
+from projects.models.sweep import sweep_interval
 from projects.publishing import finish_if_done, store_remote_hits
 from projects.querysets import HITQuerySet
 from projects.states import AssignmentStatus, HITStatus, Verdict
@@ -41,9 +42,7 @@ FULL_SWEEP_EVERY = timedelta(hours=24)
 # MTurk lets a rejection be overturned for so long after the answer was submitted.
 OVERTURN_WINDOW = timedelta(days=30)
 TEST_WORKER = "ATEST"
-# Between two sweeps: of a Connection with open work, and of one with none.
-INTERVALS = {Environment.LOCAL.value: timedelta(seconds=10)}
-INTERVAL = timedelta(seconds=60)
+# Between two sweeps of a Connection without open work.
 IDLE_INTERVAL = timedelta(minutes=5)
 # Asked for one by one when a sweep did not show them; the rest waits for the next sweep.
 MOST_MISSING_ASKED = 100
@@ -82,7 +81,7 @@ def _release(connection: Connection, record: Sweep) -> None:
     is_open = open_work.filter(
         Q(hit_status__in=[HITStatus.ASSIGNABLE, HITStatus.UNASSIGNABLE]) | Q(refetches_left__gt=0)
     ).exists()
-    wait = INTERVALS.get(connection.environment, INTERVAL) if is_open else IDLE_INTERVAL
+    wait = sweep_interval(connection) if is_open else IDLE_INTERVAL
     changes: dict[str, datetime | None] = {"sweep_lease_until": None, "next_sweep_at": now + wait}
     if record.is_complete:
         changes["last_sweep_at"] = now

@@ -36,6 +36,7 @@ from mturkhub.intentions.settling import after_error, token_is_live
 from projects.annotations import annotation_for
 from projects.counting import recount
 from projects.models import HIT, Batch, HITType
+from projects.models.sweep import sweep_interval
 from projects.placeholders import question_for
 from projects.states import BatchState
 
@@ -229,6 +230,8 @@ def store_created(batch: Batch, hit_type: HITType, results: Sequence[Sent]) -> b
         # A row that turned `unknown` meanwhile, because its lease ran out, is just as glad of an answer.
         record_outcomes(HIT, outcomes, only=[IntentionState.SENDING, IntentionState.UNKNOWN])
         recount(sent.hit.row_id for sent in results)
+    if created:
+        _expect_answers(batch.connection)
     if funds_ran_out:
         pause_creation(batch.connection, funds_ran_out.sentence)
     if about_account:
@@ -259,6 +262,12 @@ def store_remote_hits(created: Sequence[tuple[HIT, RemoteHIT]], hit_type: HITTyp
                 [remote.expires_at for _, remote in created],
             ],
         )
+
+
+def _expect_answers(connection: Connection) -> None:
+    """A Connection without open work is swept rarely; from its first HIT on no longer."""
+    soon = clock.now() + sweep_interval(connection)
+    Connection.objects.filter(pk=connection.pk, next_sweep_at__gt=soon).update(next_sweep_at=soon)
 
 
 def pause_creation(connection: Connection, reason: str) -> None:
