@@ -80,8 +80,10 @@ def publish_chunk(batch: Batch, *, gateway: MTurkGateway) -> bool:
 def _may_create(batch: Batch) -> bool:
     """Read anew, so that pausing takes effect between two groups."""
     batch.refresh_from_db(fields=["state"])
-    batch.connection.refresh_from_db(fields=["creation_paused_at"])
-    return batch.state == BatchState.PUBLISHING and batch.connection.creation_paused_at is None
+    connection = batch.connection
+    connection.refresh_from_db(fields=["creation_paused_at", "paused_at"])
+    is_paused = connection.creation_paused_at or connection.paused_at
+    return batch.state == BatchState.PUBLISHING and not is_paused
 
 
 def ensure_hit_type(batch: Batch, *, gateway: MTurkGateway) -> HITType:

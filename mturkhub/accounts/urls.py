@@ -12,5 +12,6 @@ urlpatterns = [
     path("connections/new/", connections.create_connection, name="create_connection"),
     path("connections/<uuid:public_id>/", connections.connection, name="connection"),
     path("connections/<uuid:public_id>/test/", connections.test_connection, name="test_connection"),
+    path("connections/<uuid:public_id>/resume/", connections.resume_connection, name="resume_connection"),
     path("connections/<uuid:public_id>/keys/", connections.replace_keys, name="replace_keys"),
 ]
