@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from mturkhub.command.backup import DATABASES, back_up
+from mturkhub.command.doctor import examine
 from mturkhub.command.refusals import CannotStart, explain
 from mturkhub.command.restore import restore
 from mturkhub.command.sealing import ask_passphrase
@@ -24,6 +25,7 @@ def main() -> None:
     verbs.add_parser("demo", help="the same, with a published batch and Workers who answer it")
     link = verbs.add_parser("sign-in-link", help="print a link that signs a person in once")
     link.add_argument("email")
+    verbs.add_parser("doctor", help="say what is wrong and what to do about it; exit code 1 if anything is")
     _add_backup(verbs)
     _add_restore(verbs)
     wish = parser.parse_args()
@@ -41,6 +43,8 @@ def main() -> None:
                 only=wish.only,
                 passphrase=None if wish.without_keys else lambda: _passphrase(wish, twice=False),
             )
+        elif wish.verb == "doctor":
+            sys.exit(0 if examine(settings) else 1)
         else:
             print_sign_in_link(settings, wish.email)
     except CannotStart as refusal:
