@@ -52,6 +52,8 @@ def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """The test database. A session of a process that a test killed may outlive it, and would keep it from going."""
     yield
+    if not str(database.settings_dict["NAME"]).startswith("test_"):
+        return  # no test of this run has asked for one
     with django_db_blocker.unblock(), database.cursor() as cursor:
         cursor.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity "

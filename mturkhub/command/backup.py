@@ -8,7 +8,7 @@ import platform
 import tarfile
 import tempfile
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +30,12 @@ def back_up(settings: Settings, file: Path, *, passphrase: str | None) -> None:
     if file.is_dir() or not file.parent.is_dir():
         raise CannotStart(f"{file} is no place for a file. Name a file in a folder that exists.")
     with running_databases(settings) as everything, _beside(file) as folder:
-        created_at = datetime.now(UTC)
+        created_at = _one(everything["DATABASE_URL"], "select clock_timestamp()").astimezone(UTC)
         for name, variable in DATABASES.items():
             dumps.dump(everything[variable], folder / f"{name}.dump")
         about = {
             "format": FORMAT,
-            "created_at": created_at.isoformat(timespec="seconds"),
+            "created_at": created_at.isoformat(),
             "python": platform.python_version(),
             "installation": _one(
                 everything["DATABASE_URL"], "select public_id::text from common_installation"

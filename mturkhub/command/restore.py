@@ -10,6 +10,7 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,9 @@ def restore(
         try:
             if about["has_keys"] and passphrase:
                 made = _put_keys(settings, sealing.unseal((folder / KEYS).read_bytes(), passphrase()))
-            told = _fill(settings, folder, [only] if only else list(DATABASES), replace=replace)
+            more = ["--replace"] if replace else []
+            names = [only] if only else list(DATABASES)
+            told = _fill(settings, folder, names, [about["created_at"], *more])
         except BaseException:
             for path in made:
                 path.unlink(missing_ok=True)
@@ -89,8 +92,8 @@ def _put_keys(settings: Settings, keys: dict[str, str]) -> list[Path]:
     return made
 
 
-def _fill(settings: Settings, folder: Path, names: Sequence[str], *, replace: bool) -> dict[str, Any]:
-    """Load the dumps and let the dashboard doubt what it holds; all databases are empty again if that fails."""
+def _fill(settings: Settings, folder: Path, names: Sequence[str], options: Sequence[str]) -> dict[str, Any]:
+    """Load the dumps and run `after_restore` with its options; all databases are empty again if that fails."""
     with running_databases(settings, must_exist=False) as everything:
         if not settings.postgres:
             _ensure_marketplace(settings, everything, names)
@@ -104,7 +107,7 @@ def _fill(settings: Settings, folder: Path, names: Sequence[str], *, replace: bo
         try:
             for name, url in urls.items():
                 dumps.load(folder / f"{name}.dump", url)
-            return _after(everything, replace=replace) if "dashboard" in urls else {}
+            return _after(everything, options) if "dashboard" in urls else {}
         except BaseException:
             for url in urls.values():
                 dumps.clear(url)
@@ -117,9 +120,9 @@ def _ensure_marketplace(settings: Settings, everything: dict[str, str], names: S
         external.ensure_beside(everything["DATABASE_URL"], "marketplace")
 
 
-def _after(everything: dict[str, str], *, replace: bool) -> dict[str, Any]:
+def _after(everything: dict[str, str], options: Sequence[str]) -> dict[str, Any]:
     done = subprocess.run(
-        [sys.executable, "-m", "django", "after_restore", *(["--replace"] if replace else [])],
+        [sys.executable, "-m", "django", "after_restore", *options],
         env=dashboard(everything, preparing=True),
         capture_output=True,
         text=True,
@@ -133,7 +136,7 @@ def _after(everything: dict[str, str], *, replace: bool) -> dict[str, Any]:
 
 def _words(about: dict[str, Any], told: dict[str, Any], *, replace: bool) -> list[str]:
     """What the person at the terminal has to know now."""
-    lines = [f"Restored as it was at {about['created_at']}."]
+    lines = [f"Restored as it was at {datetime.fromisoformat(about['created_at']):%Y-%m-%d %H:%M} UTC."]
     if told:
         lines.append(
             "It takes the place of the old installation, which must not run any more."

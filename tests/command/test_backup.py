@@ -165,7 +165,7 @@ def test_after_a_restore_nothing_is_sent_twice_and_everything_is_finished(tmp_pa
         wait(lambda: new.count("projects_decision", "state = 'done'") == 2, seconds=120)
         new.here("resume_batch(Batch.objects.get(title='never'), by=by)")
         assert new.count("projects_hit", f"publish_state = 'unknown' and {of('never')}") == ROWS
-        new.ask("insert into common_clockoffset (only, \"offset\") values (true, '3 minutes')")
+        new.ask('insert into common_clockoffset ("only", "offset") values (true, \'3 minutes\')')
 
         def is_published() -> bool:
             new.look_now()

@@ -1,6 +1,7 @@
 """A restored database is older than the market: what was open is looked up before anything is sent again."""
 
 import uuid
+from datetime import timedelta
 
 import pytest
 
@@ -53,7 +54,7 @@ def test_hits_made_after_the_backup_are_found_by_their_annotation_and_not_sent_a
     HITType.objects.exclude(hits__batch=live.batch).delete()
     Batch.objects.filter(pk=queued.pk).update(state="publishing")
 
-    take_up(replace=True)
+    take_up(clock.now(), replace=True)
     settle_connection(live.connection, live.market)
     assert states(queued) == ["unknown", "unknown"]
     publish(queued, live)
@@ -68,7 +69,7 @@ def test_hits_made_after_the_backup_are_found_by_their_annotation_and_not_sent_a
 
 
 def test_what_two_sweeps_do_not_show_is_sent_then_and_not_before(live: Live, queued: Batch) -> None:
-    take_up(replace=True)
+    take_up(clock.now(), replace=True)
     live.collect()
     live.later(minutes=3)
 
@@ -91,7 +92,7 @@ def test_a_decision_sent_after_the_backup_is_found_done_and_an_unsent_one_is_sen
     # Sent by the installation that is gone now.
     live.market.approve_assignment(first)
 
-    take_up(replace=True)
+    take_up(clock.now(), replace=True)
     live.send()
     assert live.market.calls["ApproveAssignment"] == 1
     settle_connection(live.connection, live.market)
@@ -110,7 +111,7 @@ def test_a_decision_that_went_the_other_way_after_the_backup_is_overtaken(
     reject_assignment(answer, by=mina.actor, feedback="Empty.")
     live.market.approve_assignment(answer.mturk_id)
 
-    take_up(replace=True)
+    take_up(clock.now(), replace=True)
     settle_connection(live.connection, live.market)
 
     assert Decision.objects.get().state == "overtaken"
@@ -125,11 +126,25 @@ def test_what_waits_for_a_second_person_goes_on_waiting_and_is_looked_up_before_
     reject_assignment(answer, by=mina.actor, feedback="Empty.")
     Decision.objects.update(state="waiting")
 
-    take_up(replace=True)
+    take_up(clock.now(), replace=True)
 
     decision = Decision.objects.get()
     assert decision.state == "waiting"
     assert decision.first_sent_at is not None
+
+
+def test_no_send_is_taken_to_be_younger_than_the_backup(live: Live, queued: Batch) -> None:
+    old, young = clock.now() - timedelta(days=9), clock.now()
+    first, second = HIT.objects.filter(batch=queued).order_by("pk")
+    HIT.objects.filter(pk=second.pk).update(publish_state="sending", first_sent_at=old - timedelta(hours=1))
+
+    take_up(old, replace=True)
+
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.first_sent_at, second.first_sent_at) == (old, old - timedelta(hours=1))
+    assert first.last_sent_at
+    assert first.last_sent_at >= young
 
 
 def test_ends_are_not_doubted(live: Live, mina: Person, no_grace: None) -> None:
@@ -137,7 +152,7 @@ def test_ends_are_not_doubted(live: Live, mina: Person, no_grace: None) -> None:
     live.send()
     before = list(HIT.objects.order_by("pk").values()), list(Decision.objects.values())
 
-    assert take_up(replace=True)["doubted"] == 0
+    assert take_up(clock.now(), replace=True)["doubted"] == 0
 
     assert (list(HIT.objects.order_by("pk").values()), list(Decision.objects.values())) == before
 
@@ -145,7 +160,7 @@ def test_ends_are_not_doubted(live: Live, mina: Person, no_grace: None) -> None:
 def test_what_takes_the_place_of_the_old_one_keeps_its_identity_and_goes_on(live: Live) -> None:
     identity = Installation.current_id()
 
-    take_up(replace=True)
+    take_up(clock.now(), replace=True)
 
     assert Installation.current_id() == identity
     live.connection.refresh_from_db()
@@ -160,7 +175,7 @@ def test_a_copy_is_another_installation_and_sends_nothing(
     writes = ("CreateHITType", "CreateHITWithHITType", "ApproveAssignment")
     before = {name: live.market.calls[name] for name in writes}
 
-    take_up(replace=False)
+    take_up(clock.now(), replace=False)
     settle_connection(live.connection, live.market)
     publish(queued, live)
     live.send()
@@ -176,7 +191,7 @@ def test_a_copy_does_not_take_the_originals_hits_for_its_own(live: Live, queued:
     publish(queued, live)
     HIT.objects.filter(batch=queued).update(**BEFORE)
 
-    take_up(replace=False)
+    take_up(clock.now(), replace=False)
     done = live.collect()
 
     assert done.hits_elsewhere == 2
@@ -184,7 +199,7 @@ def test_a_copy_does_not_take_the_originals_hits_for_its_own(live: Live, queued:
 
 
 def test_an_owner_resumes_a_copy(live: Live, queued: Batch, olive: Person) -> None:
-    take_up(replace=False)
+    take_up(clock.now(), replace=False)
     HIT.objects.filter(batch=queued).update(publish_state="queued", due_at=clock.now(), first_sent_at=None)
     address = f"/connections/{live.connection.public_id}/"
     assert "Nothing is sent from here" in olive.client.get(address).text

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from datetime import datetime
 
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -31,12 +32,13 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("made_at", type=datetime.fromisoformat, help="when the backup was made")
         parser.add_argument("--replace", action="store_true", help="the old installation is gone")
 
-    def handle(self, *args: object, replace: bool, **options: object) -> None:
+    def handle(self, *args: object, made_at: datetime, replace: bool, **options: object) -> None:
         check_not_newer()
         call_command("migrate", interactive=False, verbosity=0, stdout=self.stderr)
-        self.stdout.write(json.dumps(take_up(replace=replace)))
+        self.stdout.write(json.dumps(take_up(made_at, replace=replace)))
 
 
 def check_not_newer() -> None:
@@ -51,9 +53,9 @@ def check_not_newer() -> None:
 
 
 @transaction.atomic
-def take_up(*, replace: bool) -> dict[str, object]:
+def take_up(made_at: datetime, *, replace: bool) -> dict[str, object]:
     """What is open is doubted and nobody holds a lease; a copy is another installation and sends nothing."""
-    doubted = doubt_everything_open()
+    doubted = doubt_everything_open(made_at)
     HIT.objects.filter(sweeps_without__gt=0).update(sweeps_without=0)
     Job.objects.filter(lease_until__isnull=False).update(lease_until=None)
     # Whatever the market has moved on since, the next sweep shows.
