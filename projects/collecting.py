@@ -27,9 +27,10 @@ from mturkhub.workers.models import Worker
 from mturkhub.workers.naming import ensure_team_workers
 from projects.annotations import read_annotation
 from projects.counting import recount
-from projects.models import HIT, Assignment, AssignmentAnswer, Batch, Decision, Sweep
+from projects.models import HIT, Assignment, AssignmentAnswer, Batch, Decision, HITType, Sweep
 from projects.models.project import Approval
-from projects.publishing import finish_if_done, store_remote_hits
+from projects.models.sweep import sweep_interval
+from projects.publishing import ensure_hit_type, finish_if_done, store_remote_hits
 from projects.querysets import HITQuerySet
 from projects.states import AssignmentStatus, HITStatus, Verdict
 
@@ -45,9 +46,7 @@ FULL_SWEEP_EVERY = timedelta(hours=24)
 # MTurk lets a rejection be overturned for so long after the answer was submitted.
 OVERTURN_WINDOW = timedelta(days=30)
 TEST_WORKER = "ATEST"
-# Between two sweeps: of a Connection with open work, and of one with none.
-INTERVALS = {Environment.LOCAL.value: timedelta(seconds=10)}
-INTERVAL = timedelta(seconds=60)
+# Between two sweeps of a Connection without open work.
 IDLE_INTERVAL = timedelta(minutes=5)
 # Asked for one by one when a sweep did not show them; the rest waits for the next sweep.
 MOST_MISSING_ASKED = 100
@@ -82,11 +81,13 @@ def _take_lease(connection: Connection) -> bool:
 
 def _release(connection: Connection, record: Sweep) -> None:
     now = clock.now()
-    open_work = HIT.objects.published().filter(connection=connection)
-    is_open = open_work.filter(
-        Q(hit_status__in=[HITStatus.ASSIGNABLE, HITStatus.UNASSIGNABLE]) | Q(refetches_left__gt=0)
+    is_live = Q(hit_status__in=[HITStatus.ASSIGNABLE, HITStatus.UNASSIGNABLE]) | Q(refetches_left__gt=0)
+    # An unknown row waits for two sweeps that do not show it.
+    is_unknown = Q(publish_state=IntentionState.UNKNOWN)
+    is_open = HIT.objects.filter(
+        is_unknown | (Q(publish_state=IntentionState.PUBLISHED) & is_live), connection=connection
     ).exists()
-    wait = INTERVALS.get(connection.environment, INTERVAL) if is_open else IDLE_INTERVAL
+    wait = sweep_interval(connection) if is_open else IDLE_INTERVAL
     changes: dict[str, datetime | None] = {"sweep_lease_until": None, "next_sweep_at": now + wait}
     if record.is_complete:
         changes["last_sweep_at"] = now
@@ -161,8 +162,9 @@ class _Sweeper:
 
     def _adopt(self, hit: HIT, remote: RemoteHIT) -> bool:
         """The row's creation did happen. A row somebody is sending right now is left to them."""
+        hit_type = self._type_of(hit, remote)
         with transaction.atomic():
-            store_remote_hits([(hit, remote)], None)
+            store_remote_hits([(hit, remote)], hit_type)
             settled = record_outcomes(
                 HIT,
                 [Outcome(hit.pk, IntentionState.PUBLISHED, "Found at MTurk by its annotation.")],
@@ -175,6 +177,13 @@ class _Sweeper:
         finish_if_done(hit.batch)
         hit.refresh_from_db()
         return True
+
+    def _type_of(self, hit: HIT, remote: RemoteHIT) -> HITType | None:
+        """The type MTurk shows; after a restore it may be one whose row was lost, made again by its terms."""
+        known = HITType.objects.filter(connection=self.connection, mturk_id=remote.hit_type_id).first()
+        if known is None:
+            known = ensure_hit_type(hit.batch, gateway=self.gateway)
+        return known if known.mturk_id == remote.hit_type_id else None
 
     def _add_round(self, hit: HIT, remote: RemoteHIT) -> HIT:
         """A second HIT of one row: its answers are collected and paid like any other's."""

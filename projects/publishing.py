@@ -39,6 +39,7 @@ from mturkhub.intentions.settling import after_error, token_is_live
 from projects.annotations import annotation_for
 from projects.counting import recount
 from projects.models import HIT, Batch, HITType
+from projects.models.sweep import sweep_interval
 from projects.placeholders import question_for
 from projects.states import BatchState
 
@@ -83,11 +84,12 @@ def publish_chunk(batch: Batch, *, gateway: MTurkGateway) -> bool:
 def _may_create(batch: Batch) -> bool:
     """Read anew, so that pausing takes effect between two groups, and so does taking a lent account back."""
     batch.refresh_from_db(fields=["state"])
-    batch.connection.refresh_from_db(fields=["creation_paused_at", "tested_at"])
-    if batch.state != BatchState.PUBLISHING or batch.connection.creation_paused_at is not None:
+    connection = batch.connection
+    connection.refresh_from_db(fields=["creation_paused_at", "paused_at", "tested_at"])
+    if batch.state != BatchState.PUBLISHING or connection.creation_paused_at or connection.paused_at:
         return False
     try:
-        check_can_use(batch.connection, batch.team_id)
+        check_can_use(connection, batch.team_id)
     except ActionRefused as refused:
         pause_batch_for(batch, refused.sentence)
         return False
@@ -240,6 +242,8 @@ def store_created(batch: Batch, hit_type: HITType, results: Sequence[Sent]) -> b
         # A row that turned `unknown` meanwhile, because its lease ran out, is just as glad of an answer.
         record_outcomes(HIT, outcomes, only=[IntentionState.SENDING, IntentionState.UNKNOWN])
         recount(sent.hit.row_id for sent in results)
+    if created:
+        _expect_answers(batch.connection)
     if funds_ran_out:
         pause_creation(batch.connection, funds_ran_out.sentence)
     if about_account:
@@ -270,6 +274,12 @@ def store_remote_hits(created: Sequence[tuple[HIT, RemoteHIT]], hit_type: HITTyp
                 [remote.expires_at for _, remote in created],
             ],
         )
+
+
+def _expect_answers(connection: Connection) -> None:
+    """A Connection without open work is swept rarely; from its first HIT on no longer."""
+    soon = clock.now() + sweep_interval(connection)
+    Connection.objects.filter(pk=connection.pk, next_sweep_at__gt=soon).update(next_sweep_at=soon)
 
 
 def pause_creation(connection: Connection, reason: str) -> None:

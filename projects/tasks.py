@@ -41,7 +41,7 @@ def publish_batch(batch_id: int) -> None:
 @shared_task
 def publish_due_batches() -> None:
     """Ring for every batch that has HITs to create."""
-    paused = Connection.objects.filter(creation_paused_at__isnull=False)
+    paused = Connection.objects.filter(Q(creation_paused_at__isnull=False) | Q(paused_at__isnull=False))
     for batch_id in Batch.objects.publishing().exclude(connection__in=paused).values_list("pk", flat=True):
         ring(publish_batch, batch_id)
 
@@ -57,7 +57,9 @@ def send_due_decisions(connection_id: int) -> None:
 @shared_task
 def send_all_due_decisions() -> None:
     """Ring for every Connection that has decisions whose grace time is over."""
-    due = Decision.objects.filter(state=IntentionState.QUEUED, due_at__lte=clock.now())
+    due = Decision.objects.filter(
+        state=IntentionState.QUEUED, due_at__lte=clock.now(), connection__paused_at=None
+    )
     for connection_id in due.values_list("connection_id", flat=True).distinct():
         ring(send_due_decisions, connection_id)
 

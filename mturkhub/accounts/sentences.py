@@ -20,6 +20,8 @@ SENTENCES = {
     "connection.keys_replaced": "replaced the keys of {thing}",
     "connection.made": "made the connection {thing}",
     "connection.test_failed": "tested {thing}, without success: {problem}",
+    "connection.paused": "paused everything on {thing}",
+    "connection.resumed": "resumed {thing}: it sends again what waits",
     "connection.tested": "tested {thing}: {balance} available",
     "invitation.accepted": "joined the team as {role}",
     "invitation.made": "invited {thing} as {role}",

@@ -30,6 +30,7 @@ urlpatterns = [
     path("connections/new/", connections.create_connection, name="create_connection"),
     path("connections/<uuid:public_id>/", connections.connection, name="connection"),
     path("connections/<uuid:public_id>/test/", connections.test_connection, name="test_connection"),
+    path("connections/<uuid:public_id>/resume/", connections.resume_connection, name="resume_connection"),
     path("connections/<uuid:public_id>/keys/", connections.replace_keys, name="replace_keys"),
     path("accounts/<uuid:public_id>/", sharing.account, name="account"),
     path("accounts/<uuid:public_id>/lend/", sharing.lend_account, name="lend_account"),

@@ -309,6 +309,9 @@ def _needs(live: Any, connections: Any) -> list[dict[str, str]]:
         needs.append(
             _need("red", f"{connection}: {connection.problem}", "Look", "accounts:connection", connection)
         )
+    for connection in connections.filter(paused_at__isnull=False):
+        said = f"{connection}: nothing is sent. {connection.paused_reason}"
+        needs.append(_need("red", said, "Look", "accounts:connection", connection))
     for connection in connections.filter(creation_paused_at__isnull=False):
         said = f"{connection}: creating HITs is paused. {connection.creation_paused_reason}"
         needs.append(_need("red", said, "Look", "accounts:connection", connection))

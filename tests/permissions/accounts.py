@@ -63,6 +63,7 @@ ROWS = {
     # Keys are the owners'. Stan owns a team of his own, and may make a connection there.
     "accounts:create_connection": Row(get="200 403 403 403 200 302", post="400 403 403 403 400 302"),
     "accounts:test_connection": Row(post="302 403 403 403 404 302", **_CONNECTION),
+    "accounts:resume_connection": Row(post="302 403 403 403 404 302", **_CONNECTION),
     "accounts:replace_keys": Row(get=_OWNERS, post="400 403 403 403 404 302", **_CONNECTION),
     # Lending is the owners' of the account's home team.
     "accounts:account": Row(get=TEAM, **_ACCOUNT),

@@ -108,6 +108,19 @@ def try_connection(connection: Connection, *, by: Actor, gateway: MTurkGateway |
     return connection
 
 
+def resume_connection(connection: Connection, *, by: Actor) -> Connection:
+    """Let the Connection send again what waits; nothing changes when it was not paused."""
+    team_id = connection.account.team_id
+    check_can(by, Permission.CONNECTION_MANAGE, team_id)
+    with transaction.atomic():
+        connection = Connection.objects.select_for_update().get(pk=connection.pk)
+        if connection.paused_at:
+            connection.paused_at, connection.paused_reason = None, ""
+            connection.save(update_fields=["paused_at", "paused_reason"])
+            record(by, "connection.resumed", connection, team_id=team_id)
+    return connection
+
+
 def _keys(access_key_id: str, secret_access_key: str) -> Keys:
     """The keys without the white space that copying brings along."""
     keys = Keys(access_key_id.strip(), secret_access_key.strip())

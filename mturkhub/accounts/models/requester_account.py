@@ -97,6 +97,11 @@ class Connection(models.Model):
     creation_paused_at = models.DateTimeField(null=True, blank=True)
     creation_paused_reason = models.TextField(blank=True)
 
+    # Nothing at all is sent while this stands, and only an owner lifts it: a restored copy does not know what
+    # the original still does.
+    paused_at = models.DateTimeField(null=True, blank=True)
+    paused_reason = models.TextField(blank=True)
+
     # Collecting: one sweep at a time.
     sweep_wanted_at = models.DateTimeField(null=True, blank=True)
     sweep_lease_until = models.DateTimeField(null=True, blank=True)

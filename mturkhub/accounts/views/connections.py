@@ -83,6 +83,13 @@ def test_connection(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     return _test(request, _connection(request, public_id))
 
 
+@require_POST
+def resume_connection(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    row = actions.resume_connection(_connection(request, public_id), by=request.actor)
+    messages.success(request, f"{row.name} sends again what waits.")
+    return redirect("accounts:connection", public_id=row.public_id)
+
+
 @sensitive_post_parameters("secret_access_key")
 @require_http_methods(["GET", "POST"])
 def replace_keys(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
