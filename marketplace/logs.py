@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 HEADER = "X-Request-ID"
 _SANE = re.compile(r"[A-Za-z0-9._-]{8,64}")
+# Asked for every few seconds by those who watch; well answered, they are no news.
+_ROUTINE = {"healthz", "metrics"}
 # What a line may carry besides its time, level, logger and sentence.
 FIELDS = ("method", "page", "path", "status", "duration_ms", "operation")
 
@@ -80,6 +82,8 @@ def config() -> dict[str, Any]:
             # Naming them takes gunicorn's own handlers away, which would write text between the lines.
             "gunicorn.error": {"level": "WARNING", "propagate": True},
             "gunicorn.access": {"level": "ERROR", "propagate": True},
+            # It complains about the body of each answer to HEAD, which Django makes and it drops.
+            "gunicorn.http.wsgi": {"level": "ERROR"},
         },
     }
 
@@ -129,7 +133,9 @@ def _write_line(**_: Any) -> None:
     _answered.set(None)
     if answered is not None:
         page = answered["page"] or "no page"
-        log.info("%s %s %d", answered["method"], page, answered["status"], extra=answered)
+        is_routine = page in _ROUTINE and answered["status"] == 200
+        level = logging.DEBUG if is_routine else logging.INFO
+        log.log(level, "%s %s %d", answered["method"], page, answered["status"], extra=answered)
     clear_contextvars()
 
 

@@ -63,6 +63,7 @@ TEST_CLOCK = os.environ.get("MTURKHUB_TEST_CLOCK") == "1" and not _SECURE
 
 # Django ------------------------------------------------------------------------------------------
 
+METRICS_TOKEN = os.environ.get("MARKETPLACE_METRICS_TOKEN", "")
 # Also the root of the key that encrypts requesters' secret access keys.
 SECRET_KEY = os.environ["MARKETPLACE_SECRET_KEY"]
 DEBUG = False

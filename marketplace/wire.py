@@ -13,7 +13,7 @@ from typing import Any
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from marketplace import lifecycle, logs, shapes, signing
+from marketplace import lifecycle, logs, metrics, shapes, signing
 from marketplace.errors import (
     ApiError,
     insufficient_funds,
@@ -65,6 +65,7 @@ def answer(request: HttpRequest) -> HttpResponse:
     shown = operation if operation in shapes.operation_names() else "unknown"
     duration_ms = round((time.monotonic() - began) * 1000)
     about = {"operation": shown, "status": status, "duration_ms": duration_ms}
+    metrics.count_call(shown, status)
     logger.info("api %s %s", shown, status, extra=about)
     return HttpResponse(
         content,

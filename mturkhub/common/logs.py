@@ -79,6 +79,8 @@ def config() -> dict[str, Any]:
             # Naming them takes gunicorn's own handlers away, which would write text between the lines.
             "gunicorn.error": {"level": "WARNING", "propagate": True},
             "gunicorn.access": {"level": "ERROR", "propagate": True},
+            # It complains about the body of each answer to HEAD, which Django makes and it drops.
+            "gunicorn.http.wsgi": {"level": "ERROR"},
             # Each task has a line of ours.
             "celery": {"level": "WARNING"},
             "kombu": {"level": "WARNING"},

@@ -51,7 +51,7 @@ def test_a_page_has_one_line_with_the_id_of_the_proxy(client: Client, lines: Lin
 
 @pytest.mark.django_db
 def test_an_id_that_is_none_is_replaced(client: Client, lines: Lines) -> None:
-    answer = client.get("/healthz", headers={"X-Request-ID": "zeile\x1b[2J"})
+    answer = client.get("/sign-in", headers={"X-Request-ID": "zeile\x1b[2J"})
 
     assert uuid.UUID(answer["X-Request-ID"])
     assert "zeile" not in json.dumps(lines())
