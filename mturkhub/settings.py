@@ -163,7 +163,7 @@ ACCOUNT_ADAPTER = "mturkhub.accounts.adapter.ClosedSignupAdapter"
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_RATE_LIMITS = {
     # Guessing: by address of the browser, and by the e-mail address it signs in with. Right passwords count as nothing.
-    "login_failed": "20/m/ip,5/5m/key",
+    "login_failed": "20/10m/ip,5/5m/key",
     # What counts is wrong passwords; a whole lab behind one address may sign in at nine.
     "login": None,
     "reset_password": "20/m/ip,5/h/key",

@@ -27,7 +27,7 @@ class ClosedSignupAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allau
         "enter_current_password": "That is not your present password. Type it again.",
         "incorrect_password": "That is not your password. Type it again.",
         "too_many_login_attempts": (
-            "There were too many wrong attempts, so none is looked at for five minutes. Wait, then try again; "
+            "There were too many wrong attempts, so none is looked at for some minutes. Wait, then try again; "
             "or ask whoever runs this server for a sign-in link."
         ),
     }
