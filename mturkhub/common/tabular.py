@@ -423,3 +423,17 @@ def csv_line(cells: Iterable[Any], *, quote_all: bool = False) -> str:
     out = io.StringIO()
     csv.writer(out, quoting=csv.QUOTE_ALL if quote_all else csv.QUOTE_MINIMAL).writerow(cells)
     return out.getvalue()
+
+
+# Where a spreadsheet would begin a formula: at the start of a cell, and after what ends a cell or a line for one that
+# separates with semicolons or tabs. The wide signs are those of East Asian keyboards.
+_FORMULA = re.compile("(^|[;\t\r\n])(?=[=+\\-@\t\r\uff1d\uff0b\uff0d\uff20])")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+
+
+def for_spreadsheet(text: str) -> str:
+    """The text with an apostrophe before whatever a spreadsheet would compute; a plain number stays one.
+
+    As OWASP advises on CSV injection: https://owasp.org/www-community/attacks/CSV_Injection
+    """
+    return text if _NUMBER.fullmatch(text) else _FORMULA.sub(r"\1'", text)

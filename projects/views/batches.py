@@ -295,9 +295,12 @@ def batch_export(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
 
 @require_safe
 def results_csv(request: TeamRequest, public_id: uuid.UUID) -> StreamingHttpResponse:
+    """As it is, or with `?spreadsheet=1` so that a spreadsheet takes no cell for a formula."""
     found, chosen = _results(request, public_id)
-    lines = exporting.results_csv(found, by=request.actor, assignments=chosen)
-    return _download(lines, f"Batch_{found.pk}_batch_results.csv", "text/csv; charset=utf-8")
+    spreadsheet = request.GET.get("spreadsheet") == "1"
+    lines = exporting.results_csv(found, by=request.actor, assignments=chosen, spreadsheet=spreadsheet)
+    name = f"Batch_{found.pk}_batch_results{'_spreadsheet' if spreadsheet else ''}.csv"
+    return _download(lines, name, "text/csv; charset=utf-8")
 
 
 @require_safe
