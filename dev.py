@@ -9,6 +9,7 @@
     python3 dev.py contract   the suite that MTurk's fake and the marketplace both have to pass
     python3 dev.py bench      list the benchmarks; `bench NAME ...` runs one
     python3 dev.py setup      only set up
+    python3 dev.py runtime    print the part of requirements.lock that runs the product, without tools for working on it
 
 What is installed is kept in `.venv`, `node_modules` and `static/dist`, and made anew only when its lock file
 has changed.
@@ -19,6 +20,7 @@ import importlib.util
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -62,6 +64,7 @@ def main() -> None:
         "contract": contract,
         "bench": bench,
         "setup": lambda _verb, _arguments: set_up(),
+        "runtime": lambda _verb, _arguments: print(runtime_lock(LOCK.read_text())),
     }
     if verb not in verbs:
         print(__doc__)
@@ -158,6 +161,11 @@ CHECKS = {
     "order of the rooms": [str(BIN / "lint-imports"), "--cache-dir", ".import_linter_cache"],
     "migrations": migrations_of("mturkhub.settings"),
     "migrations of the marketplace": migrations_of("marketplace.settings"),
+    "Dockerfile": [str(BIN / "hadolint"), "Dockerfile"],
+    "docker-compose.yml": [
+        str(BIN / "check-jsonschema"),
+        *("--builtin-schema", "vendor.compose-spec", "docker-compose.yml"),
+    ],
     "templates": [str(BIN / "djade"), "--target-version", "5.2", "--check", *templates()],
 }
 
@@ -205,6 +213,21 @@ def set_up_python() -> None:
         run([PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *FROM_LOCK])
     install_project()
     stamp("python", wanted)
+
+
+def runtime_lock(lock: str) -> str:
+    """The entries of a lock file that are there because the product needs them, by what it says they come from."""
+    entries: dict[str, str] = {}
+    needed_by: dict[str, set[str]] = {}
+    for entry in re.split(r"\n(?=[a-z0-9])", lock.split("\n", 2)[2]):
+        name = re.split(r"[=\[ ]", entry, maxsplit=1)[0]
+        # "# via a" on one line, or "# via" and a line for each.
+        comments = re.findall(r"^ +# +(?:via +)?(\S.*)$", entry, re.MULTILINE)
+        entries[name], needed_by[name] = entry, set(comments) - {"via"}
+    kept = {name for name, by in needed_by.items() if "mturkhub (pyproject.toml)" in by}
+    while more := {name for name, by in needed_by.items() if by & kept} - kept:
+        kept |= more
+    return "\n".join(entry for name, entry in entries.items() if name in kept)
 
 
 FROM_LOCK = ["--require-hashes", "-r", str(LOCK)]

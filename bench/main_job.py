@@ -201,7 +201,7 @@ def product(folder: Path) -> Iterator[tuple[Settings, subprocess.Popen[str]]]:
             raise RuntimeError("It did not start; its last words are above.")
         yield read_settings(environ, folder=folder), process
     finally:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
         process.wait(60)
 
 

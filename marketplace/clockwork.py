@@ -6,7 +6,7 @@ import time
 
 from django.db import close_old_connections, connection
 
-from marketplace import clock, lifecycle, tokens
+from marketplace import clock, lifecycle, metrics, tokens
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +29,7 @@ def _run() -> None:
     while True:
         try:
             lifecycle.apply_due()
+            metrics.write_counts()
             if passes % _PASSES_BETWEEN_TIDYING == 0:
                 tidy()
         except Exception:

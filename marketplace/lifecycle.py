@@ -5,7 +5,8 @@ Locks are taken in one order, Worker, Assignment, HIT, Balance, so that nobody w
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import cast
 
 from django.db import connection, transaction
 from django.db.models import F, OuterRef, Q, Subquery
@@ -246,12 +247,12 @@ def _post(moves: Iterable[tuple[HIT, Move]], *, now: datetime) -> None:
 # What time does ----------------------------------------------------------------------------------
 
 # The earliest of each kind is the low end of a partial index, so asking is cheap when nothing is due.
-DUE_SQL = """
-    (select min(deadline_at) from marketplace_assignment where state = 'accepted') <= {now}
-    or (select min(auto_approval_at) from marketplace_assignment where state = 'submitted') <= {now}
-    or (select min(expires_at) from marketplace_hit
-        where held_slots > pending_count + submitted_count) <= {now}
-"""
+_EARLIEST_SQL = (
+    "(select min(deadline_at) from marketplace_assignment where state = 'accepted')",
+    "(select min(auto_approval_at) from marketplace_assignment where state = 'submitted')",
+    "(select min(expires_at) from marketplace_hit where held_slots > pending_count + submitted_count)",
+)
+DUE_SQL = " or ".join(f"{earliest} <= {{now}}" for earliest in _EARLIEST_SQL)
 
 
 def something_is_due() -> bool:
@@ -259,6 +260,15 @@ def something_is_due() -> bool:
     with connection.cursor() as cursor:
         cursor.execute(f"select {DUE_SQL.format(now=clock.now_sql())}")
         return bool(cursor.fetchone()[0])
+
+
+def lag() -> timedelta:
+    """How long the earliest of what is due has been waiting to be written down; zero when nothing is."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"select greatest({clock.now_sql()} - least({', '.join(_EARLIEST_SQL)}), interval '0')"
+        )
+        return cast(timedelta, cursor.fetchone()[0])
 
 
 def apply_due() -> int:

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 import dj_database_url
 from csp.constants import NONE, SELF
 
+from marketplace import logs
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
@@ -61,6 +63,7 @@ TEST_CLOCK = os.environ.get("MTURKHUB_TEST_CLOCK") == "1" and not _SECURE
 
 # Django ------------------------------------------------------------------------------------------
 
+METRICS_TOKEN = os.environ.get("MARKETPLACE_METRICS_TOKEN", "")
 # Also the root of the key that encrypts requesters' secret access keys.
 SECRET_KEY = os.environ["MARKETPLACE_SECRET_KEY"]
 DEBUG = False
@@ -80,6 +83,7 @@ MIDDLEWARE = [
     "marketplace.wire.ApiMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "marketplace.logs.RequestLogMiddleware",
     "marketplace.worker_site.origins.ContentHostMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -181,12 +185,4 @@ CONTENT_SECURITY_POLICY = {
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": "INFO"},
-    # A refused call is the caller's business and no warning here.
-    "loggers": {"django.request": {"level": "ERROR"}},
-}
+LOGGING = logs.config()

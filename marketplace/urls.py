@@ -3,6 +3,8 @@
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 
+from marketplace.metrics import metrics
+
 
 def healthz(request: HttpRequest) -> HttpResponse:
     """Say that the process lives, and nothing else."""
@@ -11,5 +13,6 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
+    path("metrics", metrics, name="metrics"),
     path("", include("marketplace.worker_site.urls")),
 ]

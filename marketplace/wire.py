@@ -5,6 +5,7 @@ What each operation does is in `operations/`; what requests and answers must loo
 
 import json
 import logging
+import time
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from marketplace import lifecycle, shapes, signing
+from marketplace import lifecycle, logs, metrics, shapes, signing
 from marketplace.errors import (
     ApiError,
     insufficient_funds,
@@ -44,7 +45,9 @@ class ApiMiddleware:
 
 def answer(request: HttpRequest) -> HttpResponse:
     """The answer to one API call, whatever happens."""
+    began = time.monotonic()
     request_id = str(uuid.uuid4())
+    logs.begin(request_id)
     try:
         body, status = _act(request, request_id), 200
     except ApiError as error:
@@ -53,13 +56,17 @@ def answer(request: HttpRequest) -> HttpResponse:
         body, status = insufficient_funds().body(), 400
     except Exception:
         # Whatever went wrong here, the caller's SDK can only read MTurk's JSON.
-        logger.exception("Request %s failed", request_id)
+        logger.exception("An API call failed")
         fault = service_fault()
         body, status = fault.body(), fault.http_status
     content = json.dumps(body, separators=(",", ":"))
     operation = request.headers.get("X-Amz-Target", "").removeprefix(_TARGET_PREFIX)
     # What a caller sends may hold anything; only names of operations go into the log.
-    logger.info("api %s %s", operation if operation in shapes.operation_names() else "unknown", status)
+    shown = operation if operation in shapes.operation_names() else "unknown"
+    duration_ms = round((time.monotonic() - began) * 1000)
+    about = {"operation": shown, "status": status, "duration_ms": duration_ms}
+    metrics.count_call(shown, status)
+    logger.info("api %s %s", shown, status, extra=about)
     return HttpResponse(
         content,
         status=status,

@@ -8,4 +8,5 @@ class SiteConfig(AppConfig):
 
     def ready(self) -> None:
         """Make our Celery app the current one, so that every process rings the same broker."""
-        import mturkhub.celery  # noqa: F401
+        import mturkhub.celery
+        import mturkhub.task_log  # noqa: F401

@@ -35,6 +35,7 @@ app.conf.update(
         "projects.tasks.settle_unknown": {"queue": "mturk"},
         "projects.tasks.refresh_balances": {"queue": "mturk"},
         "projects.tasks.run_job": {"queue": "files"},
+        "projects.tasks.check_upload": {"queue": "files"},
     },
     task_serializer="json",
     accept_content=["json"],
@@ -66,4 +67,6 @@ app.conf.beat_schedule = {
     "expire": every(60, "projects.tasks.expire_files"),
     # Bulk work that is unfinished.
     "jobs": every(5, "projects.tasks.run_due_jobs"),
+    # Large files that wait for their check.
+    "check": every(5, "projects.tasks.check_due_uploads"),
 }

@@ -14,7 +14,9 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     if actor is None or not actor.team_ids or getattr(request, "htmx", False):
         return {}
     return {
-        "frame_connections": Connection.objects.for_actor(actor).order_by("environment", "name"),
+        "frame_connections": Connection.objects.for_actor(actor)
+        .with_balance_seen(actor)
+        .order_by("environment", "name"),
         "frame_to_review": _count_to_review(actor),
     }
 

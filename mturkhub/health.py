@@ -12,7 +12,7 @@ from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from mturkhub.celery import app
-from mturkhub.command.valkey import client
+from mturkhub.common.broker import client
 
 # Beat rings every 5 s; three missed rings are a reason to say so.
 SILENCE = 20

@@ -9,6 +9,11 @@ from urllib.parse import urlsplit
 
 import dj_database_url
 from csp.constants import NONCE, NONE, SELF
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from mturkhub.common import logs
+from mturkhub.common.broker import for_redis_py
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -46,6 +51,8 @@ WORKER_SITES = {
     "production": "https://worker.mturk.com",
 }
 MTURK_ALLOWED_ENDPOINTS = [*MTURK_ENDPOINTS.values(), *_words("MTURKHUB_ALLOWED_ENDPOINTS")]
+# Connections that may use this server's own AWS identity: NAME, or SHARE-CODE/NAME for those of one team.
+AMBIENT_AWS = [name.strip() for name in os.environ.get("MTURKHUB_AMBIENT_AWS", "").split(",") if name.strip()]
 LOCAL_FEE_SCHEDULE = os.environ.get("MARKETPLACE_FEE_SCHEDULE") or "mturk"
 
 # Secrets -----------------------------------------------------------------------------------------
@@ -72,6 +79,8 @@ INSTALLED_APPS = [
     "csp",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
     "mturkhub.apps.SiteConfig",
     "mturkhub.common",
     "mturkhub.accounts",
@@ -83,6 +92,8 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    # After those that answer without us: a stylesheet needs no line in the log.
+    "mturkhub.common.request_log.RequestLogMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -149,6 +160,26 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 # Otherwise anybody could make the server write to anybody by asking for a new password.
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_ADAPTER = "mturkhub.accounts.adapter.ClosedSignupAdapter"
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_RATE_LIMITS = {
+    # Guessing: by address of the browser, and by the e-mail address it signs in with. Right passwords count as nothing.
+    "login_failed": "20/10m/ip,5/5m/key",
+    # What counts is wrong passwords; a whole lab behind one address may sign in at nine.
+    "login": None,
+    "reset_password": "20/m/ip,5/h/key",
+}
+# The proxy in front says who asks; without one anybody could pretend to be somebody else each time.
+ALLAUTH_TRUSTED_PROXY_COUNT = 1 if _SECURE else 0
+MFA_ADAPTER = "mturkhub.accounts.adapter.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+# Browsers themselves refuse passkeys without https, except on localhost.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not _SECURE
+# Addresses are not confirmed here: who is in a team was invited to it.
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_TOTP_ISSUER = "mturkhub"
+# The code before and the one after count as well: telephones' clocks differ.
+MFA_TOTP_TOLERANCE = 1
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 
@@ -202,10 +233,23 @@ CONTENT_SECURITY_POLICY = {
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
 
-# Celery ------------------------------------------------------------------------------------------
+# Celery, and what all processes count together ---------------------------------------------------
 
 REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
 CELERY_QUEUE_PREFIX = os.environ.get("MTURKHUB_QUEUE_PREFIX", "")
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": for_redis_py(REDIS_URL),
+        "KEY_PREFIX": f"{CELERY_QUEUE_PREFIX}mturkhub-cache",
+        # It answers or it does not: a person is waiting.
+        "OPTIONS": {"socket_timeout": 3, "socket_connect_timeout": 3, "retry": Retry(NoBackoff(), 0)},
+    }
+}
+
+# Metrics -----------------------------------------------------------------------------------------
+
+METRICS_TOKEN = os.environ.get("MTURKHUB_METRICS_TOKEN", "")
 
 # Mail --------------------------------------------------------------------------------------------
 
@@ -215,16 +259,13 @@ EMAIL_BACKEND = (
     else "django.core.mail.backends.dummy.EmailBackend"
 )
 EMAIL_HOST = os.environ.get("EMAIL_HOST", "")
+MAIL_IS_CONFIGURED = bool(EMAIL_HOST)
+# A person waits while a mail is handed over.
+EMAIL_TIMEOUT = 10
 EMAIL_PORT = int(os.environ.get("EMAIL_PORT") or 587)
 EMAIL_HOST_USER = os.environ.get("EMAIL_HOST_USER", "")
 EMAIL_HOST_PASSWORD = os.environ.get("EMAIL_HOST_PASSWORD", "")
 EMAIL_USE_TLS = EMAIL_PORT == 587
 DEFAULT_FROM_EMAIL = os.environ.get("MTURKHUB_MAIL_FROM") or f"mturkhub@{_HOST}"
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": "INFO"},
-}
+LOGGING = logs.config()

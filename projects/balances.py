@@ -1,11 +1,17 @@
 """What is free to spend on a Connection, and whether creating may go on after it had run out."""
 
+from django.db import transaction
+
 from mturkhub.accounts import balances
+from mturkhub.accounts.activity import record
+from mturkhub.accounts.actors import Actor
 from mturkhub.accounts.models import Connection
 from mturkhub.gateway.client import MTurkGateway
 from mturkhub.intentions.models import IntentionState
 from projects.costs import batch_cost
 from projects.models import HIT
+
+BY = Actor.system("the balance suffices again")
 
 
 def refresh_balance(connection: Connection, *, gateway: MTurkGateway) -> None:
@@ -13,7 +19,11 @@ def refresh_balance(connection: Connection, *, gateway: MTurkGateway) -> None:
     balances.refresh_balance(connection, gateway=gateway)
     connection.refresh_from_db(fields=["creation_paused_at"])
     if connection.creation_paused_at and _covers_next_hit(connection):
-        Connection.objects.filter(pk=connection.pk).update(creation_paused_at=None, creation_paused_reason="")
+        with transaction.atomic():
+            Connection.objects.filter(pk=connection.pk).update(
+                creation_paused_at=None, creation_paused_reason=""
+            )
+            record(BY, "connection.creation_resumed", connection, team_id=connection.account.team_id)
 
 
 def _covers_next_hit(connection: Connection) -> bool:

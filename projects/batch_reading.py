@@ -1,10 +1,11 @@
 """Checks an uploaded file line by line against a template, before anything is saved or costs anything."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, BinaryIO
 
+from mturkhub.common.encodings import UTF_8, NotUTF8, Offer
 from mturkhub.common.errors import ActionRefused
 from mturkhub.common.tabular import Issue, Row, Table, read_table
 from mturkhub.gateway.question_xml import (
@@ -29,6 +30,9 @@ class BatchReport:
     rows: int = 0
     bad_lines: int = 0
     refusal: str = ""
+    # It is text in another encoding than it was read in; then these are the ones it could be in.
+    is_other_encoding: bool = False
+    encodings: list[Offer] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
     # What is wrong → on how many lines.
     kinds: dict[str, int] = field(default_factory=dict)
@@ -50,7 +54,9 @@ class BatchReport:
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> "BatchReport":
-        return cls(**{**stored, "issues": [Issue(**issue) for issue in stored["issues"]]})
+        issues = [Issue(**issue) for issue in stored["issues"]]
+        encodings = [Offer(**offer) for offer in stored.get("encodings", [])]
+        return cls(**{**stored, "issues": issues, "encodings": encodings})
 
     @property
     def stops(self) -> list[str]:
@@ -76,16 +82,31 @@ def _missing_sentence(name: str, near: str) -> str:
     return f"The template asks for ${{{name}}}, and the file has no such column.{hint}"
 
 
-def check_file(stream: BinaryIO, name: str, html: str, frame_height: int) -> BatchReport:
-    """The report of one file against a template; the memory it takes does not grow with the file."""
+def _nobody(line: int) -> None:
+    pass
+
+
+def check_file(
+    stream: BinaryIO,
+    name: str,
+    html: str,
+    frame_height: int,
+    encoding: str = UTF_8,
+    at_line: Callable[[int], None] = _nobody,
+) -> BatchReport:
+    """The report of one file against a template; the memory it takes does not grow with the file.
+
+    `at_line` is told of each line as it is checked.
+    """
     try:
-        table = read_table(stream, name)
-        return _check_table(table, html, frame_height)
+        return _check_table(read_table(stream, name, encoding), html, frame_height, at_line)
+    except NotUTF8 as refused:
+        return BatchReport(refusal=refused.sentence, is_other_encoding=True)
     except ActionRefused as refused:
         return BatchReport(refusal=refused.sentence)
 
 
-def _check_table(table: Table, html: str, frame_height: int) -> BatchReport:
+def _check_table(table: Table, html: str, frame_height: int, at_line: Callable[[int], None]) -> BatchReport:
     match = match_columns(html, table.columns)
     report = BatchReport(
         format=table.format,
@@ -97,6 +118,7 @@ def _check_table(table: Table, html: str, frame_height: int) -> BatchReport:
     )
     kinds: Counter[str] = Counter()
     for record in checked(table, html, frame_height):
+        at_line(record.line)
         if isinstance(record, Issue):
             report.bad_lines += 1
             kinds[record.kind] += 1
@@ -117,6 +139,10 @@ class Checked:
 
     row: Row
     size: int
+
+    @property
+    def line(self) -> int:
+        return self.row.line
 
 
 def checked(table: Table, html: str, frame_height: int) -> Iterator[Checked | Issue]:
@@ -159,11 +185,11 @@ def _note_empty(report: BatchReport, row: Row, match: Match) -> None:
                 lines.append(row.line)
 
 
-def first_rows(stream: BinaryIO, name: str, count: int) -> list[Row]:
+def first_rows(stream: BinaryIO, name: str, count: int, encoding: str = UTF_8) -> list[Row]:
     """The first good lines of a file, for its preview; none where the file cannot be read."""
     rows: list[Row] = []
     try:
-        for record in read_table(stream, name).records:
+        for record in read_table(stream, name, encoding).records:
             if isinstance(record, Row):
                 rows.append(record)
             if len(rows) == count:

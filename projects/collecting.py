@@ -3,6 +3,7 @@
 A sweep may be cut off anywhere and begun again; collecting the same thing twice changes nothing.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import F, Q
 
+from mturkhub.accounts import activity
+from mturkhub.accounts.actors import Actor
 from mturkhub.accounts.models import Connection, Environment
 from mturkhub.common import clock
 from mturkhub.common.models import Installation
@@ -24,12 +27,14 @@ from mturkhub.workers.models import Worker
 from mturkhub.workers.naming import ensure_team_workers
 from projects.annotations import read_annotation
 from projects.counting import recount
-from projects.models import HIT, Assignment, AssignmentAnswer, Batch, Decision, Sweep
+from projects.models import HIT, Assignment, AssignmentAnswer, Batch, Decision, HITType, Sweep
 from projects.models.project import Approval
-from projects.publishing import finish_if_done, store_remote_hits
+from projects.models.sweep import sweep_interval
+from projects.publishing import ensure_hit_type, finish_if_done, store_remote_hits
 from projects.querysets import HITQuerySet
 from projects.states import AssignmentStatus, HITStatus, Verdict
 
+AT_ONCE = Actor.system("approve at once")
 SWEEP_LEASE = timedelta(seconds=120)
 THREADS = 8
 # A HIT whose counters promise more than it holds is fetched again in this many sweeps.
@@ -41,9 +46,7 @@ FULL_SWEEP_EVERY = timedelta(hours=24)
 # MTurk lets a rejection be overturned for so long after the answer was submitted.
 OVERTURN_WINDOW = timedelta(days=30)
 TEST_WORKER = "ATEST"
-# Between two sweeps: of a Connection with open work, and of one with none.
-INTERVALS = {Environment.LOCAL.value: timedelta(seconds=10)}
-INTERVAL = timedelta(seconds=60)
+# Between two sweeps of a Connection without open work.
 IDLE_INTERVAL = timedelta(minutes=5)
 # Asked for one by one when a sweep did not show them; the rest waits for the next sweep.
 MOST_MISSING_ASKED = 100
@@ -78,11 +81,13 @@ def _take_lease(connection: Connection) -> bool:
 
 def _release(connection: Connection, record: Sweep) -> None:
     now = clock.now()
-    open_work = HIT.objects.published().filter(connection=connection)
-    is_open = open_work.filter(
-        Q(hit_status__in=[HITStatus.ASSIGNABLE, HITStatus.UNASSIGNABLE]) | Q(refetches_left__gt=0)
+    is_live = Q(hit_status__in=[HITStatus.ASSIGNABLE, HITStatus.UNASSIGNABLE]) | Q(refetches_left__gt=0)
+    # An unknown row waits for two sweeps that do not show it.
+    is_unknown = Q(publish_state=IntentionState.UNKNOWN)
+    is_open = HIT.objects.filter(
+        is_unknown | (Q(publish_state=IntentionState.PUBLISHED) & is_live), connection=connection
     ).exists()
-    wait = INTERVALS.get(connection.environment, INTERVAL) if is_open else IDLE_INTERVAL
+    wait = sweep_interval(connection) if is_open else IDLE_INTERVAL
     changes: dict[str, datetime | None] = {"sweep_lease_until": None, "next_sweep_at": now + wait}
     if record.is_complete:
         changes["last_sweep_at"] = now
@@ -157,8 +162,9 @@ class _Sweeper:
 
     def _adopt(self, hit: HIT, remote: RemoteHIT) -> bool:
         """The row's creation did happen. A row somebody is sending right now is left to them."""
+        hit_type = self._type_of(hit, remote)
         with transaction.atomic():
-            store_remote_hits([(hit, remote)], None)
+            store_remote_hits([(hit, remote)], hit_type)
             settled = record_outcomes(
                 HIT,
                 [Outcome(hit.pk, IntentionState.PUBLISHED, "Found at MTurk by its annotation.")],
@@ -171,6 +177,13 @@ class _Sweeper:
         finish_if_done(hit.batch)
         hit.refresh_from_db()
         return True
+
+    def _type_of(self, hit: HIT, remote: RemoteHIT) -> HITType | None:
+        """The type MTurk shows; after a restore it may be one whose row was lost, made again by its terms."""
+        known = HITType.objects.filter(connection=self.connection, mturk_id=remote.hit_type_id).first()
+        if known is None:
+            known = ensure_hit_type(hit.batch, gateway=self.gateway)
+        return known if known.mturk_id == remote.hit_type_id else None
 
     def _add_round(self, hit: HIT, remote: RemoteHIT) -> HIT:
         """A second HIT of one row: its answers are collected and paid like any other's."""
@@ -536,7 +549,7 @@ def _approve_at_once(new: Sequence[_New]) -> None:
                 assignment=assignment,
                 verdict=Verdict.APPROVE,
                 due_at=now,
-                by_rule="approve at once",
+                by_rule=AT_ONCE.rule,
             )
             for assignment in wanted
         ]
@@ -544,3 +557,13 @@ def _approve_at_once(new: Sequence[_New]) -> None:
     Assignment.objects.filter(pk__in=[assignment.pk for assignment in wanted]).update(
         pending_verdict=Verdict.APPROVE
     )
+    for batch_id, number in sorted(Counter(assignment.batch_id for assignment in wanted).items()):
+        batch = Batch.objects.only("name", "team").get(pk=batch_id)
+        activity.record(
+            AT_ONCE,
+            "batch.decided",
+            batch,
+            team_id=batch.team_id,
+            verdict=Verdict.APPROVE.value,
+            answers=number,
+        )

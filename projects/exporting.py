@@ -3,10 +3,12 @@
 No export holds the batch in memory. WorkerId is the pseudonym unless the person may see real ids.
 """
 
+import codecs
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,7 +18,7 @@ from mturkhub.accounts.actors import Actor
 from mturkhub.accounts.permissions import Permission, check_can
 from mturkhub.common import clock
 from mturkhub.common.models import Installation
-from mturkhub.common.tabular import csv_line
+from mturkhub.common.tabular import csv_line, for_spreadsheet
 from mturkhub.workers.naming import shown_ids
 from projects.annotations import annotation_for
 from projects.columns import result_header
@@ -49,16 +51,27 @@ def _read(assignments: QuerySet[Assignment]) -> Iterator[Any]:
 
 
 def results_csv(
-    batch: Batch, *, by: Actor, assignments: QuerySet[Assignment] | None = None
+    batch: Batch, *, by: Actor, assignments: QuerySet[Assignment] | None = None, spreadsheet: bool = False
 ) -> Iterator[bytes]:
-    """One line per answer in the requester site's columns, every field quoted; UTF-8."""
+    """One line per answer in the requester site's columns, every field quoted; UTF-8.
+
+    `spreadsheet` makes the variant to open in one: no cell is a formula, and a byte order mark says that it is UTF-8.
+    """
     check_can(by, Permission.RESULTS_EXPORT, batch.team_id)
-    return _csv_lines(batch, by, exported(batch) if assignments is None else assignments)
+    lines = _csv_lines(
+        batch,
+        by,
+        exported(batch) if assignments is None else assignments,
+        for_spreadsheet if spreadsheet else str,
+    )
+    return chain([codecs.BOM_UTF8], lines) if spreadsheet else lines
 
 
-def _csv_lines(batch: Batch, by: Actor, assignments: QuerySet[Assignment]) -> Iterator[bytes]:
+def _csv_lines(
+    batch: Batch, by: Actor, assignments: QuerySet[Assignment], as_cell: Callable[[str], str]
+) -> Iterator[bytes]:
     fields = sorted(batch.answer_fields)
-    yield csv_line(result_header(batch.columns, fields), quote_all=True).encode()
+    yield csv_line(map(as_cell, result_header(batch.columns, fields)), quote_all=True).encode()
     writer = _Writer(batch, by)
     for assignment in _read(assignments):
         answers = assignment.given or {}
@@ -69,7 +82,7 @@ def _csv_lines(batch: Batch, by: Actor, assignments: QuerySet[Assignment]) -> It
             "",
             "",
         ]
-        yield csv_line(cells, quote_all=True).encode("utf-8", "replace")
+        yield csv_line(map(as_cell, cells), quote_all=True).encode("utf-8", "replace")
 
 
 class _Writer:

@@ -1,22 +1,24 @@
 """What a list shows: filters, order and place, read from an address and turned into a query that uses an index."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Model, Q, QuerySet, TextField
+from django.db.models import BooleanField, F, Func, Model, OuterRef, Q, QuerySet, Subquery, TextField, Value
 from django.db.models.functions import Cast
 
 from mturkhub.workers.naming import find_workers
-from projects.models import Assignment, Batch, RowResult
+from projects.models import HIT, Assignment, AssignmentAnswer, Batch, BatchRow, RowResult
 from projects.querysets import AssignmentQuerySet
 from projects.states import AssignmentStatus, RowProgress
 
 PAGE = 50
 MOST_COUNTED = 10_001
+# No index answers a search for a piece of text: a page looks through so many and says so.
+SEARCHED = 5_000
 
 SHOWN = {
     "waiting": "Waiting",
@@ -68,23 +70,40 @@ class AssignmentFilter:
     def showing(self, show: str) -> "AssignmentFilter":
         return replace(self, show=show)
 
-    def apply(self, batch: Batch) -> AssignmentQuerySet[Assignment]:
-        """The answers that match, in order."""
+    def page(self, batch: Batch, place: str = "") -> "Page":
+        search = self._search if self.text else None
+        # Not joined: the join of a search might read all rows of the batch instead of those of the page.
+        return page_of(self._listed(batch).prefetch_related("row"), place, search=search)
+
+    def apply(self, batch: Batch) -> QuerySet[Assignment]:
+        """All the answers that match, in order."""
+        found = self._listed(batch)
+        return self._search(found) if self.text else found
+
+    def _listed(self, batch: Batch) -> AssignmentQuerySet[Assignment]:
         found = Assignment.objects.filter(batch=batch).filter(_SHOW[self.show])
         if self.worker:
             found = found.filter(worker__in=find_workers(batch.team_id, self.worker))
-        if self.text:
-            found = found.annotate(
-                answer_text=Cast("answer__fields", TextField()), input_text=Cast("row__input", TextField())
-            ).filter(Q(answer_text__icontains=self.text) | Q(input_text__icontains=self.text))
         return found.order_by(*SORTS[self.sort][1])
 
+    def _search(self, found: QuerySet[Assignment]) -> QuerySet[Assignment]:
+        return found.annotate(
+            answer_text=_text_of(AssignmentAnswer.objects.filter(pk=OuterRef("pk")), "fields"),
+            input_text=_text_of(BatchRow.objects.filter(pk=OuterRef("row_id")), "input"),
+        ).filter(Q(answer_text__icontains=self.text) | Q(input_text__icontains=self.text))
 
+
+def _text_of(rows: QuerySet[Any], field: str) -> Cast:
+    """One row's JSON as text. A subquery, for a join might read a whole table instead of the rows looked through."""
+    return Cast(Subquery(rows.values(field)), TextField())
+
+
+# Each but the last two is a range of an index that begins with batch, status and pending_verdict.
 _SHOW = {
     "waiting": Q(status=AssignmentStatus.SUBMITTED, pending_verdict=""),
-    "pending": Q(status=AssignmentStatus.SUBMITTED) & ~Q(pending_verdict=""),
-    "approved": Q(status=AssignmentStatus.APPROVED),
-    "rejected": Q(status=AssignmentStatus.REJECTED),
+    "approved": Q(status=AssignmentStatus.APPROVED, pending_verdict=""),
+    "rejected": Q(status=AssignmentStatus.REJECTED, pending_verdict=""),
+    "pending": ~Q(pending_verdict=""),
     "left_out": Q(left_out_at__isnull=False),
     "all": Q(),
 }
@@ -116,18 +135,39 @@ class RowFilter:
         own = {"progress": self.progress, "text": self.text, "sort": self.sort if self.sort != "row" else ""}
         return urlencode({name: value for name, value in {**own, **more}.items() if value})
 
-    def apply(self, batch: Batch) -> QuerySet[RowResult]:
-        found: QuerySet[RowResult] = RowResult.objects.filter(batch=batch)
+    def page(self, batch: Batch, place: str = "", size: int = PAGE) -> "Page":
+        """Rows with this number or HIT come first, the others are looked through for the text."""
+        found: QuerySet[RowResult] = RowResult.objects.filter(batch=batch).prefetch_related("row")
         if self.progress:
             found = found.filter(progress=self.progress)
-        if self.text:
-            matches = Q(input_text__icontains=self.text) | Q(row__hits__mturk_id=self.text)
-            if self.text.isdecimal() and len(self.text) < 10:
-                matches |= Q(number=int(self.text))
-            found = found.annotate(input_text=Cast("row__input", TextField())).filter(matches).distinct()
+        named = [] if place or not self.text else self._named(batch, found)
         if self.sort == "newest":
             found = found.filter(last_answer_at__isnull=False)
-        return found.order_by(*ROW_SORTS[self.sort][1])
+        if self.text:
+            found = found.exclude(pk__in=[result.pk for result in named])
+        found = found.order_by(*ROW_SORTS[self.sort][1])
+        page = page_of(
+            found, place, size, search=self._search if self.text else None, total=self._kept_total(batch)
+        )
+        return replace(page, items=[*named, *page.items], total=page.total + len(named))
+
+    def _named(self, batch: Batch, found: QuerySet[RowResult]) -> list[RowResult]:
+        named = Q(
+            row__in=list(HIT.objects.filter(batch=batch, mturk_id=self.text).values_list("row", flat=True))
+        )
+        if self.text.isdecimal() and len(self.text) < 10:
+            named |= Q(number=int(self.text))
+        return list(found.filter(named))
+
+    def _search(self, found: QuerySet[RowResult]) -> QuerySet[RowResult]:
+        input_text = _text_of(BatchRow.objects.filter(pk=OuterRef("pk")), "input")
+        return found.annotate(input_text=input_text).filter(input_text__icontains=self.text)
+
+    def _kept_total(self, batch: Batch) -> int | None:
+        """The batch's own counter, where it counts just these."""
+        if self.text or self.sort == "newest":
+            return None
+        return int(getattr(batch, f"rows_{self.progress or 'total'}"))
 
 
 # Pages by key -------------------------------------------------------------------------------------
@@ -140,37 +180,77 @@ class Page:
     items: list[Any]
     newer: str
     older: str
-    # At most MOST_COUNTED.
+    # Where it is not kept, at most MOST_COUNTED; of a part, what the part holds.
     total: int
+    # A search that looked through SEARCHED of them from here on, and not through all.
+    is_part: bool = False
 
     @property
     def total_words(self) -> str:
-        return f"{self.total:,}" if self.total < MOST_COUNTED else "more than 10,000"
+        if self.is_part:
+            return f"{len(self.items):,} found here; {SEARCHED:,} are searched at a time"
+        return f"{self.total:,}" if self.total != MOST_COUNTED else "more than 10,000"
+
+    @property
+    def all_words(self) -> str:
+        """For a button that is about all of them."""
+        return "that match" if self.is_part else self.total_words
 
 
-def page_of(found: QuerySet[Any], place: str, size: int = PAGE) -> Page:
-    """The page that begins after (`>…`) or ends before (`<…`) a place; by key, so it costs the same anywhere."""
+def page_of(
+    found: QuerySet[Any],
+    place: str,
+    size: int = PAGE,
+    *,
+    search: Callable[[QuerySet[Any]], QuerySet[Any]] | None = None,
+    total: int | None = None,
+) -> Page:
+    """The page that begins after (`>…`) or ends before (`<…`) a place; by key, so it costs the same anywhere.
+
+    A `search` is asked only of the next SEARCHED of the list. `total` is given where it is known.
+    """
     order = [str(name) for name in found.query.order_by]
     backwards = place.startswith("<")
     keys = _parse(place[1:], found.model, order) if place else None
     chosen = found
     if keys is not None:
-        chosen = chosen.filter(_beyond(order, keys, backwards=backwards))
+        chosen = chosen.filter(_compared(order, keys, ">" if not backwards else "<", found.model))
     if backwards:
         chosen = chosen.order_by(*[_turned(name) for name in order])
+    edge = None
+    if search:
+        edge = chosen.prefetch_related(None)[SEARCHED - 1 : SEARCHED].first()
+        if edge:
+            last = [getattr(edge, name.lstrip("-")) for name in order]
+            chosen = chosen.filter(_compared(order, last, "<=" if not backwards else ">=", found.model))
+        chosen = search(chosen)
     items = list(chosen[: size + 1])
     has_more = len(items) > size
     items = items[:size]
+    # Where the list goes on: after the last that is shown, or after the last that was looked through.
+    end = items[-1] if has_more else edge or (items[-1] if items else None)
     if backwards:
         items.reverse()
-    has_newer = has_more if backwards else keys is not None
-    has_older = True if backwards else has_more
+    first = items[0] if items else None
+    has_further = has_more or edge is not None
+    is_part = search is not None and (edge is not None or keys is not None)
+    newer, older = (end, items[-1] if items else None) if backwards else (first, end)
+    has_newer = has_further if backwards else keys is not None
+    has_older = True if backwards else has_further
     return Page(
         items=items,
-        newer=f"<{_key(items[0], order)}" if items and has_newer else "",
-        older=f">{_key(items[-1], order)}" if items and has_older else "",
-        total=len(found.order_by().values("pk")[:MOST_COUNTED]),
+        newer=f"<{_key(newer, order)}" if newer and has_newer else "",
+        older=f">{_key(older, order)}" if older and has_older else "",
+        total=len(items) if is_part else _counted(search(found) if search else found, order, total),
+        is_part=is_part,
     )
+
+
+def _counted(found: QuerySet[Any], order: list[str], total: int | None) -> int:
+    """In the order of the list, so that what is counted comes from its index and the rest is never met."""
+    if total is not None:
+        return total
+    return len(found.values_list(*[name.lstrip("-") for name in order])[:MOST_COUNTED])
 
 
 def _turned(name: str) -> str:
@@ -208,20 +288,34 @@ def _parse(text: str, model: type[Model], order: list[str]) -> list[Any] | None:
                 values.append(timedelta(microseconds=int(part)))
             else:
                 values.append(int(part))
+                if abs(values[-1]) >= 2**63:
+                    return None
     except (ValueError, OverflowError):
         return None
     return values
 
 
-def _beyond(order: list[str], keys: list[Any], *, backwards: bool) -> Q:
-    """(a, b, c) > (x, y, z), with each column in its own direction."""
-    beyond, equal = Q(pk__in=[]), Q()
-    for name, value in zip(order, keys, strict=True):
-        column = name.lstrip("-")
-        is_descending = name.startswith("-") != backwards
-        beyond |= equal & Q(**{f"{column}__{'lt' if is_descending else 'gt'}": value})
-        equal &= Q(**{column: value})
-    return beyond
+def _compared(order: list[str], keys: list[Any], sign: str, model: type[Model]) -> Func:
+    """(a, b, c) > (x, y, z) in the order of the list, as Postgres answers it from an index on just these.
+
+    Every order here goes in one direction.
+    """
+    if order[0].startswith("-"):
+        sign = sign.translate(str.maketrans("<>", "><"))
+    names = [name.lstrip("-") for name in order]
+    fields = [model._meta.get_field(name) for name in names]
+    here = Func(*[F(name) for name in names], function="row")
+    there = Func(
+        *[Value(key, output_field=field) for key, field in zip(keys, fields, strict=True)],  # type: ignore[arg-type]
+        function="row",
+    )
+    return Func(
+        here,
+        there,
+        template="%(expressions)s",
+        arg_joiner=f" {sign} ",
+        output_field=BooleanField(),
+    )
 
 
 def public_id_or_none(text: str) -> uuid.UUID | None:

@@ -4,6 +4,7 @@ The HTML is somebody else's. It is never put into one of our own pages, and its 
 """
 
 import json
+import re
 import uuid
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,7 +13,9 @@ from urllib.parse import urlencode
 
 from django.core import signing
 from django.http import HttpResponse
+from django.templatetags.static import static
 from django.urls import reverse
+from django.utils.html import format_html
 
 from mturkhub.accounts.actors import Actor
 from mturkhub.common.models import StoredFile
@@ -23,6 +26,8 @@ LIFE = timedelta(minutes=10)
 SALT = "projects.preview"
 # `allow-same-origin` is missing on purpose: the frame's origin is opaque, so it reads no cookie and no page of ours.
 SANDBOX = "sandbox allow-scripts allow-forms"
+# What must stay first in a page, or it would be shown in quirks mode.
+_DOCTYPE = re.compile(r"\s*(?:<!--(?:(?!-->).)*-->\s*)*<!doctype[^>]*>", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -64,8 +69,14 @@ def read_preview(token: str, actor: Actor) -> str | None:
 
 
 def preview_response(page: str) -> HttpResponse:
-    """The page with a policy that makes its origin opaque; only we may frame it."""
-    response = HttpResponse(page)
+    """The page with a policy that makes its origin opaque; only we may frame it.
+
+    Before its own scripts stands one of ours that lets the page around notice when they hang.
+    """
+    doctype = _DOCTYPE.match(page)
+    start = doctype.end() if doctype else 0
+    script = format_html('<script src="{}"></script>', static("js/heartbeat.js"))
+    response = HttpResponse(page[:start] + script + page[start:])
     response["Content-Security-Policy"] = f"{SANDBOX}; frame-ancestors 'self'"
     response["X-Frame-Options"] = "SAMEORIGIN"
     response["Cache-Control"] = "no-store"

@@ -14,7 +14,10 @@ from typing import Any
 from django.db import connection as database
 from django.db import transaction
 
+from mturkhub.accounts.activity import record
+from mturkhub.accounts.actors import Actor
 from mturkhub.accounts.models import Connection
+from mturkhub.accounts.rules.connections import check_can_use
 from mturkhub.common import clock
 from mturkhub.common.errors import ActionRefused
 from mturkhub.common.models import Installation
@@ -36,10 +39,12 @@ from mturkhub.intentions.settling import after_error, token_is_live
 from projects.annotations import annotation_for
 from projects.counting import recount
 from projects.models import HIT, Batch, HITType
+from projects.models.sweep import sweep_interval
 from projects.placeholders import question_for
 from projects.states import BatchState
 
 CHUNK = 256
+BY = Actor.system("publishing")
 
 WAITING = [
     IntentionState.WAITING.value,
@@ -77,10 +82,18 @@ def publish_chunk(batch: Batch, *, gateway: MTurkGateway) -> bool:
 
 
 def _may_create(batch: Batch) -> bool:
-    """Read anew, so that pausing takes effect between two groups."""
+    """Read anew, so that pausing takes effect between two groups, and so does taking a lent account back."""
     batch.refresh_from_db(fields=["state"])
-    batch.connection.refresh_from_db(fields=["creation_paused_at"])
-    return batch.state == BatchState.PUBLISHING and batch.connection.creation_paused_at is None
+    connection = batch.connection
+    connection.refresh_from_db(fields=["creation_paused_at", "paused_at", "tested_at"])
+    if batch.state != BatchState.PUBLISHING or connection.creation_paused_at or connection.paused_at:
+        return False
+    try:
+        check_can_use(connection, batch.team_id)
+    except ActionRefused as refused:
+        pause_batch_for(batch, refused.sentence)
+        return False
+    return True
 
 
 def ensure_hit_type(batch: Batch, *, gateway: MTurkGateway) -> HITType:
@@ -229,6 +242,8 @@ def store_created(batch: Batch, hit_type: HITType, results: Sequence[Sent]) -> b
         # A row that turned `unknown` meanwhile, because its lease ran out, is just as glad of an answer.
         record_outcomes(HIT, outcomes, only=[IntentionState.SENDING, IntentionState.UNKNOWN])
         recount(sent.hit.row_id for sent in results)
+    if created:
+        _expect_answers(batch.connection)
     if funds_ran_out:
         pause_creation(batch.connection, funds_ran_out.sentence)
     if about_account:
@@ -261,18 +276,27 @@ def store_remote_hits(created: Sequence[tuple[HIT, RemoteHIT]], hit_type: HITTyp
         )
 
 
+def _expect_answers(connection: Connection) -> None:
+    """A Connection without open work is swept rarely; from its first HIT on no longer."""
+    soon = clock.now() + sweep_interval(connection)
+    Connection.objects.filter(pk=connection.pk, next_sweep_at__gt=soon).update(next_sweep_at=soon)
+
+
 def pause_creation(connection: Connection, reason: str) -> None:
     """Create nothing on this Connection until its balance suffices again; `lift_pause` sees to that."""
-    Connection.objects.filter(pk=connection.pk, creation_paused_at__isnull=True).update(
-        creation_paused_at=clock.now(), creation_paused_reason=reason
-    )
+    with transaction.atomic():
+        creating = Connection.objects.filter(pk=connection.pk, creation_paused_at__isnull=True)
+        if creating.update(creation_paused_at=clock.now(), creation_paused_reason=reason):
+            owner = connection.account.team_id
+            record(BY, "connection.creation_paused", connection, team_id=owner, reason=reason)
 
 
 def pause_batch_for(batch: Batch, reason: str) -> None:
     """Pause one batch, with the sentence a person needs to mend it and resume."""
-    Batch.objects.filter(pk=batch.pk, state=BatchState.PUBLISHING).update(
-        state=BatchState.PAUSED, state_reason=reason
-    )
+    with transaction.atomic():
+        publishing = Batch.objects.filter(pk=batch.pk, state=BatchState.PUBLISHING)
+        if publishing.update(state=BatchState.PAUSED, state_reason=reason):
+            record(BY, "batch.held_up", batch, team_id=batch.team_id, reason=reason)
 
 
 def finish_if_done(batch: Batch) -> None:

@@ -45,9 +45,17 @@ def check_can_publish(batch: Batch) -> None:
         raise ActionRefused(f"“{batch}” has no rows. Upload a file with at least one line.")
 
 
-def check_balance_covers(balance: Decimal | None, total: Decimal) -> None:
-    """Raise unless the balance covers the total; both in dollars. An unknown balance is left to MTurk."""
+def check_balance_covers(balance: Decimal | None, total: Decimal, *, seen: Decimal | None) -> None:
+    """Raise unless the balance covers the total; both in dollars. An unknown balance is left to MTurk.
+
+    `seen` is the balance as the team may see it: a lent account may keep its own to itself.
+    """
     if balance is not None and total > balance:
+        if seen is None:
+            raise ActionRefused(
+                f"This costs {dollars(total)}, which the account lent to you does not cover. Ask its owners to "
+                "add funds, or publish fewer rows or answers."
+            )
         raise ActionRefused(
             f"This costs {dollars(total)} and {dollars(balance)} is free: "
             f"{dollars(total - balance)} is missing. Add funds, or publish fewer rows or answers."

@@ -12,13 +12,14 @@ from django.db.models import Q
 from mturkhub.accounts.credentials import gateway_for
 from mturkhub.accounts.models import Connection, Environment
 from mturkhub.common import clock
-from mturkhub.common.stored_files import delete_expired_files
+from mturkhub.common.errors import ActionRefused
 from mturkhub.gateway.errors import MTurkError
 from mturkhub.intentions.claiming import ring
 from mturkhub.intentions.models import IntentionState, Job, JobState
 from mturkhub.intentions.settling import clear_all_stale, connections_to_settle, settle_connection
 from projects.balances import refresh_balance
 from projects.bulk_deciding import run_chunk
+from projects.checking import delete_expired_uploads, run_check, uploads_to_check
 from projects.collecting import sweep
 from projects.models import Batch, Decision
 from projects.publishing import publish_chunk
@@ -40,7 +41,7 @@ def publish_batch(batch_id: int) -> None:
 @shared_task
 def publish_due_batches() -> None:
     """Ring for every batch that has HITs to create."""
-    paused = Connection.objects.filter(creation_paused_at__isnull=False)
+    paused = Connection.objects.filter(Q(creation_paused_at__isnull=False) | Q(paused_at__isnull=False))
     for batch_id in Batch.objects.publishing().exclude(connection__in=paused).values_list("pk", flat=True):
         ring(publish_batch, batch_id)
 
@@ -56,7 +57,9 @@ def send_due_decisions(connection_id: int) -> None:
 @shared_task
 def send_all_due_decisions() -> None:
     """Ring for every Connection that has decisions whose grace time is over."""
-    due = Decision.objects.filter(state=IntentionState.QUEUED, due_at__lte=clock.now())
+    due = Decision.objects.filter(
+        state=IntentionState.QUEUED, due_at__lte=clock.now(), connection__paused_at=None
+    )
     for connection_id in due.values_list("connection_id", flat=True).distinct():
         ring(send_due_decisions, connection_id)
 
@@ -88,7 +91,12 @@ def settle_unknown() -> None:
         log.warning("%d intentions were being sent when their sender stopped; looking them up", unknown)
     for connection_id in connections_to_settle():
         connection = Connection.objects.get(pk=connection_id)
-        settle_connection(connection, gateway_for(connection))
+        try:
+            gateway = gateway_for(connection)
+        except ActionRefused as refused:
+            log.warning("Nothing is looked up on Connection %s: %s", connection.pk, refused.sentence)
+            continue
+        settle_connection(connection, gateway)
 
 
 @shared_task
@@ -100,7 +108,7 @@ def refresh_balances() -> None:
     for connection in Connection.objects.filter(old, in_use):
         try:
             refresh_balance(connection, gateway=gateway_for(connection))
-        except MTurkError as error:
+        except (MTurkError, ActionRefused) as error:
             log.warning("No balance of Connection %s: %s", connection.pk, error.sentence)
 
 
@@ -120,5 +128,18 @@ def run_due_jobs() -> None:
 
 @shared_task
 def expire_files() -> None:
-    """Delete previews and other files whose time is over."""
-    delete_expired_files()
+    """Delete previews, uploads nobody made a batch of and other files whose time is over."""
+    delete_expired_uploads()
+
+
+@shared_task
+def check_upload(upload_id: int) -> None:
+    """Check one large file."""
+    run_check(upload_id)
+
+
+@shared_task
+def check_due_uploads() -> None:
+    """Ring for every large file that waits for its check, also after a checker died."""
+    for upload_id in uploads_to_check():
+        ring(check_upload, upload_id)

@@ -2,12 +2,14 @@
 
 from django.urls import path
 
-from projects.views import batches, projects, reviews, templates, uploads
+from projects.views import activity, batches, projects, reviews, templates, uploads
 
 app_name = "projects"
 
 urlpatterns = [
     path("", reviews.home, name="home"),
+    path("activity/", activity.activity, name="activity"),
+    path("activity/activity.csv", activity.download_activity, name="download_activity"),
     path("projects/", projects.projects, name="projects"),
     path("projects/new/", projects.create_project, name="create_project"),
     path("projects/<uuid:public_id>/", projects.project, name="project"),
@@ -18,6 +20,7 @@ urlpatterns = [
     path("projects/<uuid:public_id>/batches/new/", uploads.upload_batch, name="upload_batch"),
     path("projects/<uuid:public_id>/sample.csv", uploads.sample_file, name="sample_file"),
     path("uploads/<uuid:public_id>/", uploads.check_upload, name="check_upload"),
+    path("uploads/<uuid:public_id>/encoding/", uploads.choose_upload_encoding, name="choose_upload_encoding"),
     path("uploads/<uuid:public_id>/drop/", uploads.drop_lines, name="drop_lines"),
     path("uploads/<uuid:public_id>/bad-lines.csv", uploads.bad_lines, name="bad_lines"),
     path("uploads/<uuid:public_id>/batch/", uploads.make_batch, name="make_batch"),

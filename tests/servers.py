@@ -30,7 +30,8 @@ from mturkhub.command.ports import listen
 from mturkhub.command.postgres import SUPERUSER, Postgres
 from mturkhub.command.settings import beside, dashboard, marketplace
 from mturkhub.command.up import PREPARE
-from mturkhub.command.valkey import Valkey, client
+from mturkhub.command.valkey import Valkey
+from mturkhub.common.broker import client
 
 SECRETS = {
     "MTURKHUB_SECRET_KEY": "secret key of the dashboard under test",

@@ -8,12 +8,21 @@ from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from mturkhub.accounts.models import Connection, User
+from mturkhub.accounts.actions.invitations import invite
+from mturkhub.accounts.models import AccountGrant, Connection, Invitation, Team, User
 from mturkhub.intentions.models import Job
 from projects.actions.reviews import approve_assignment
 from projects.actions.uploads import upload_file
 from projects.models import Assignment, Batch, BatchUpload, Project
-from tests.factories import AssignmentFactory, BatchFactory, ProjectFactory, UserFactory
+from tests.factories import (
+    AccountGrantFactory,
+    AssignmentFactory,
+    BatchFactory,
+    MembershipFactory,
+    ProjectFactory,
+    TeamFactory,
+    UserFactory,
+)
 from tests.permissions import ROLES, Row, accounts, deciding, making
 
 TABLE: dict[str, Row] = accounts.ROWS | making.ROWS | deciding.ROWS
@@ -32,8 +41,14 @@ class World:
     decided: Assignment
     upload: BatchUpload
     job: Job
+    grant: AccountGrant
+    borrower: Team
     olive: User
     newcomer: User
+    # Somebody of Olive's team about whom she may decide.
+    member: User
+    invitation: Invitation
+    invitation_link: str
 
 
 @pytest.fixture
@@ -44,6 +59,8 @@ def world(team, connection, olive) -> World:
     project = ProjectFactory(team=team, created_by=olive.user)
     batch = BatchFactory(project=project, connection=connection, published=True, rows=2)
     decided = AssignmentFactory(hit=batch.hits.last())
+    newcomer = UserFactory()
+    made = invite(team, by=olive.actor, email=newcomer.email, role="viewer")
     approve_assignment(decided, by=olive.actor)
     return World(
         connection=connection,
@@ -54,8 +71,13 @@ def world(team, connection, olive) -> World:
         decided=decided,
         upload=upload_file(project, by=olive.actor, name="texts.csv", chunks=[b"text\nhello\n"]),
         job=Job.objects.create(team=team, kind="decide_many", title="Approve 2 answers", by=olive.user),
+        grant=AccountGrantFactory(account=connection.account),
+        borrower=TeamFactory(),
         olive=olive.user,
-        newcomer=UserFactory(),
+        newcomer=newcomer,
+        member=MembershipFactory(team=team, role="viewer").user,
+        invitation=made.invitation,
+        invitation_link=made.link,
     )
 
 

@@ -6,6 +6,7 @@ from marketplace.models.hit import HIT, HITType
 from marketplace.models.ledger import Balance, LedgerEntry
 from marketplace.models.request_token import RequestToken
 from marketplace.models.requester import AccessKey, Requester
+from marketplace.models.tally import Tally
 from marketplace.models.worker import Worker
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "LedgerEntry",
     "RequestToken",
     "Requester",
+    "Tally",
     "Worker",
 ]

@@ -10,6 +10,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
+from marketplace import logs
+
 register = template.Library()
 
 
@@ -19,6 +21,12 @@ def icon(name: str) -> SafeString:
     return format_html(
         '<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>', static("dist/icons.svg"), name
     )
+
+
+@register.simple_tag
+def reference() -> str:
+    """The id under which this request stands in the log."""
+    return logs.reference()
 
 
 @register.filter

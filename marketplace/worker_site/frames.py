@@ -28,6 +28,8 @@ _HELPER_SCRIPT = re.compile(
     r"(?:https?:)?//(?:s3\.amazonaws\.com/mturk-public|mturk-public\.s3\.amazonaws\.com)/externalHIT_v1\.js",
     re.IGNORECASE,
 )
+# What must stay first in a page, or it would be shown in quirks mode.
+_DOCTYPE = re.compile(r"\s*(?:<!--(?:(?!-->).)*-->\s*)*<!doctype[^>]*>", re.IGNORECASE | re.DOTALL)
 _CROWD_ELEMENT = re.compile(r"<crowd-[a-z]", re.IGNORECASE)
 
 _CROWD_NOTE = _(
@@ -125,7 +127,10 @@ def hit_of_token(token: str) -> HIT | None:
 
 
 def served_page(html: str) -> str:
-    """The requester's HTML with MTurk's addresses led here, and our script at its end."""
+    """The requester's HTML with MTurk's addresses led here, and our scripts at its two ends.
+
+    The first lets the page around notice when the requester's own scripts hang.
+    """
     html = _SUBMIT_ADDRESS.sub(f"{settings.MARKETPLACE_URL}/mturk/externalSubmit", html)
     html = _HELPER_SCRIPT.sub(f"{settings.CONTENT_ORIGIN}{static('js/externalHIT_v1.js')}", html)
     script = format_html(
@@ -134,4 +139,9 @@ def served_page(html: str) -> str:
         gettext("Submit"),
         gettext("Accept this HIT to answer"),
     )
-    return f"{html}\n{script}\n"
+    doctype = _DOCTYPE.match(html)
+    start = doctype.end() if doctype else 0
+    heartbeat = format_html(
+        '<script src="{}"></script>', f"{settings.CONTENT_ORIGIN}{static('js/heartbeat.js')}"
+    )
+    return f"{html[:start]}{heartbeat}{html[start:]}\n{script}\n"

@@ -5,7 +5,7 @@ from typing import Any
 from django.db import models
 
 from mturkhub.accounts.actors import Actor
-from mturkhub.accounts.models import Event
+from mturkhub.accounts.models import Event, User
 
 
 def record(by: Actor, verb: str, target: models.Model, *, team_id: int, **details: Any) -> Event:
@@ -20,3 +20,9 @@ def record(by: Actor, verb: str, target: models.Model, *, team_id: int, **detail
         target_label=str(target)[:300],
         details=details,
     )
+
+
+def record_in_teams(by: Actor, verb: str, user: User, **details: Any) -> None:
+    """What happened to a person, told to every team they are in."""
+    for team_id in user.memberships.order_by("team_id").values_list("team_id", flat=True):
+        record(by, verb, user, team_id=team_id, **details)

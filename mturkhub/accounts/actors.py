@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from structlog.contextvars import bind_contextvars
 
 from mturkhub.accounts.models import Membership, Team, User
 from mturkhub.accounts.permissions import ROLE_PERMISSIONS, Permission, Role
+from mturkhub.common.errors import ActionRefused
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,13 @@ class Actor:
         return self.user is None and bool(self.rule)
 
     @property
+    def somebody(self) -> User:
+        """The person who acts, where only a person can."""
+        if self.user is None:
+            raise ActionRefused("Only a person who has signed in can do that.", status=403)
+        return self.user
+
+    @property
     def team_ids(self) -> list[int]:
         return list(self.roles)
 
@@ -56,28 +66,61 @@ class TeamRequest(HttpRequest):
 
     actor: Actor
     team: Team | None
+    # Every team of the person, for the switcher.
+    memberships: list[Membership]
     user: User
     htmx: Any
 
 
-class ActorMiddleware:
-    """Sets `request.actor` and `request.team` from the person's membership.
+# In the session: which of a person's teams they work in.
+_CHOSEN = "team_id"
 
-    One team a person for now: the first membership, until there is a switcher.
-    """
+
+def choose_team(request: HttpRequest, team: Team) -> None:
+    """Work in that team from the next page on."""
+    request.session[_CHOSEN] = team.pk
+
+
+ViewT = TypeVar("ViewT", bound=Callable[..., Any])
+
+
+def team_not_required(view: ViewT) -> ViewT:
+    """Mark a page that makes sense for somebody who is in no team."""
+    view.team_required = False  # type: ignore[attr-defined]
+    return view
+
+
+class ActorMiddleware:
+    """Sets `request.actor` and `request.team` from the chosen membership, or the first; who has none is told so."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        membership = None
+        memberships: list[Membership] = []
         if request.user.is_authenticated:
-            membership = (
-                Membership.objects.filter(user_id=request.user.pk)
-                .select_related("team", "user")
-                .order_by("pk")
-                .first()
-            )
+            rows = Membership.objects.filter(user_id=request.user.pk).select_related("team", "user")
+            memberships = list(rows.order_by("pk"))
+        chosen = request.session.get(_CHOSEN)
+        # Somebody may have been taken out of the team they had chosen.
+        membership = next(
+            (each for each in memberships if each.team_id == chosen), memberships[0] if memberships else None
+        )
+        request.memberships = memberships  # type: ignore[attr-defined]
         request.actor = Actor.person(membership) if membership else NOBODY  # type: ignore[attr-defined]
         request.team = membership.team if membership else None  # type: ignore[attr-defined]
+        if membership:
+            bind_contextvars(user=str(membership.user.public_id), team=str(membership.team.public_id))
         return self.get_response(request)
+
+    def process_view(
+        self, request: TeamRequest, view: Callable[..., Any], _arguments: Any, _keywords: Any
+    ) -> HttpResponse | None:
+        """Show a page of its own to somebody without a team, in place of pages that are about one."""
+        match = request.resolver_match
+        is_ours = match is not None and bool(match.namespaces)
+        if request.team or not request.user.is_authenticated or not is_ours:
+            return None
+        if not getattr(view, "team_required", True):
+            return None
+        return render(request, "accounts/no_team.html", status=403)

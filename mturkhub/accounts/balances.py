@@ -12,13 +12,13 @@ def refresh_balance(connection: Connection, *, gateway: MTurkGateway) -> Account
     try:
         balance = gateway.get_account_balance()
     except MTurkError as error:
-        connection.problem = error.sentence
-        connection.save(update_fields=["problem"])
+        connection.problem, connection.missing = error.sentence, error.missing
+        connection.save(update_fields=["problem", "missing"])
         raise
     now = clock.now()
     connection.balance = balance.available
     connection.balance_at = now
     connection.tested_at = now
-    connection.problem = ""
-    connection.save(update_fields=["balance", "balance_at", "tested_at", "problem"])
+    connection.problem = connection.missing = ""
+    connection.save(update_fields=["balance", "balance_at", "tested_at", "problem", "missing"])
     return balance

@@ -1,14 +1,16 @@
-"""Requesters' keys: encrypted at rest, read only here, and turned into gateways."""
+"""Requesters' keys and people's second factors: encrypted at rest, read only here; keys turned into gateways."""
 
 import json
 from dataclasses import dataclass, field
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
+from django.db import transaction
 
-from mturkhub.accounts.models import Connection
+from mturkhub.accounts.models import Connection, RequesterAccount, Team
 from mturkhub.common.errors import ActionRefused
 from mturkhub.gateway.client import MTurkGateway
+from mturkhub.gateway.errors import MTurkError
 
 
 @dataclass(frozen=True)
@@ -21,14 +23,13 @@ class Keys:
 
 def encrypt(keys: Keys) -> bytes:
     """One Fernet token that holds both."""
-    plain = json.dumps([keys.access_key_id, keys.secret_access_key])
-    return _fernet().encrypt(plain.encode())
+    return seal(json.dumps([keys.access_key_id, keys.secret_access_key])).encode()
 
 
 def decrypt(connection: Connection) -> Keys:
     """The Connection's keys; refuses in a sentence when no encryption key here opens them."""
     try:
-        plain = _fernet().decrypt(bytes(connection.credentials))
+        plain = unseal(bytes(connection.credentials).decode())
     except InvalidToken:
         # The cause would only say "InvalidToken", and a chained traceback ends in logs.
         raise ActionRefused(
@@ -39,14 +40,63 @@ def decrypt(connection: Connection) -> Keys:
     return Keys(access_key_id, secret_access_key)
 
 
+def seal(plain: str) -> str:
+    """A text encrypted with the first key."""
+    return _fernet().encrypt(plain.encode()).decode()
+
+
+def unseal(sealed: str) -> str:
+    """What was sealed with any of the keys; raises InvalidToken when none opens it."""
+    return _fernet().decrypt(sealed).decode()
+
+
 def _fernet() -> MultiFernet:
     """The first key encrypts, every one decrypts."""
     return MultiFernet([Fernet(key) for key in settings.ENCRYPTION_KEYS])
 
 
+def encrypt_anew(connection: Connection) -> bool:
+    """Store the Connection's keys under the first encryption key; False where they are under it already."""
+    if connection.uses_own_identity:
+        return False
+    first = Fernet(settings.ENCRYPTION_KEYS[0])
+    with transaction.atomic():
+        connection = Connection.objects.select_for_update().get(pk=connection.pk)
+        try:
+            first.decrypt(bytes(connection.credentials))
+        except InvalidToken:
+            connection.credentials = encrypt(decrypt(connection))
+            connection.save(update_fields=["credentials"])
+            return True
+    return False
+
+
+def own_identity_names(team: Team) -> list[str]:
+    """What the operator lets the team call a Connection that is this server itself to AWS."""
+    own = f"{team.public_id}/"
+    return [
+        name.removeprefix(own) for name in settings.AMBIENT_AWS if name.startswith(own) or "/" not in name
+    ]
+
+
+def may_use_own_identity(account: RequesterAccount, name: str) -> bool:
+    """Whether the operator lets the account's Connection of this name be this server itself to AWS."""
+    return name in own_identity_names(account.team)
+
+
 def gateway_for(connection: Connection) -> MTurkGateway:
     """The way to MTurk with this Connection's keys; cheap, since clients are kept per process."""
-    return gateway_with(connection, decrypt(connection))
+    if not connection.uses_own_identity:
+        return gateway_with(connection, decrypt(connection))
+    if not may_use_own_identity(connection.account, connection.name):
+        raise ActionRefused(
+            f"{connection.name} has no keys of its own, and may not use this server's AWS identity any more. Enter "
+            "keys, or ask whoever runs the server to name it in MTURKHUB_AMBIENT_AWS."
+        )
+    try:
+        return MTurkGateway.with_own_identity(connection.endpoint)
+    except MTurkError as error:
+        raise ActionRefused(error.sentence) from None
 
 
 def gateway_with(connection: Connection, keys: Keys) -> MTurkGateway:

@@ -8,6 +8,7 @@ from mturkhub.accounts.actors import Actor
 from mturkhub.accounts.credentials import Keys, decrypt, encrypt
 from mturkhub.accounts.models import Connection, Environment, Membership, RequesterAccount, Team, User
 from mturkhub.accounts.permissions import Role
+from mturkhub.common.errors import ActionRefused
 
 DEFAULT_EMAIL = "owner@localhost"
 BY = Actor.system("first start")
@@ -54,8 +55,16 @@ def _connect_marketplace(account: RequesterAccount, keys: Keys) -> None:
             credentials=encrypt(keys),
         )
         record(BY, "connection.made", local, team_id=account.team_id)
-    elif decrypt(local).access_key_id == keys.access_key_id:
+    elif not local.uses_own_identity and _access_key_id(local) == keys.access_key_id:
         local.endpoint = settings.MTURK_ENDPOINTS["local"]
         local.worker_site_url = settings.WORKER_SITES["local"]
         local.credentials = encrypt(keys)
         local.save(update_fields=["endpoint", "worker_site_url", "credentials"])
+
+
+def _access_key_id(connection: Connection) -> str:
+    """Empty when the keys cannot be read, as after a restore without them: its page says what to do."""
+    try:
+        return decrypt(connection).access_key_id
+    except ActionRefused:
+        return ""

@@ -1,11 +1,13 @@
-"""What a person may type about a Connection. Keys go in and never come out again."""
+"""What a person may type about a Connection or an account. Keys go in and never come out again."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 from django.conf import settings
 
 from mturkhub.accounts.models import Environment, FeeSchedule
+from mturkhub.accounts.permissions import Loan
 
 _SECRET = forms.PasswordInput(render_value=False, attrs={"autocomplete": "off", "spellcheck": "false"})
 
@@ -42,9 +44,45 @@ class ConnectionForm(KeysForm):
         label="Fee", choices=FeeSchedule.choices, help_text="What the market charges on top of the reward."
     )
 
-    field_order = ["name", "environment", "endpoint", "fee_schedule", "access_key_id", "secret_access_key"]
+    uses_own_identity = forms.BooleanField(label="Use this server's own AWS identity", required=False)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    field_order = [
+        "name",
+        "environment",
+        "endpoint",
+        "fee_schedule",
+        "uses_own_identity",
+        "access_key_id",
+        "secret_access_key",
+    ]
+
+    def __init__(self, *args: Any, own_identity_for: Sequence[str], **kwargs: Any) -> None:
+        """`own_identity_for` are the names the operator lets use the server's AWS identity; often none."""
         super().__init__(*args, **kwargs)
+        if own_identity_for:
+            names = ", ".join(own_identity_for)
+            identity = self.fields["uses_own_identity"]
+            identity.help_text = f"Instead of keys; only for a connection called {names}."
+            for name in ("access_key_id", "secret_access_key"):
+                # The action asks for them unless the box is ticked.
+                self.fields[name].required = False
+        else:
+            del self.fields["uses_own_identity"]
         endpoints = dict.fromkeys(settings.MTURK_ALLOWED_ENDPOINTS)
         self.fields["endpoint"].choices = [(endpoint, endpoint) for endpoint in endpoints]  # type: ignore[attr-defined]
+
+
+class LendForm(forms.Form):
+    share_code = forms.CharField(
+        label="Share code of the other team",
+        max_length=100,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "class": "mono"}),
+        help_text="Its owners find it on their Connections page.",
+    )
+    permissions = forms.MultipleChoiceField(
+        label="The team may",
+        choices=[(each.value, each.words) for each in Loan],
+        initial=[each.value for each in Loan],
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )

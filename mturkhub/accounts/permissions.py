@@ -27,11 +27,30 @@ class Permission(StrEnum):
     RESULTS_EXPORT = "results_export", "download results"
     WORKER_IDENTIFY = "worker_identify", "see real Worker ids"
     CONNECTION_MANAGE = "connection_manage", "change keys and connections"
+    ACCOUNT_LEND = "account_lend", "lend the requester account to other teams"
     MEMBER_MANAGE = "member_manage", "change the team"
 
     words: str
 
     def __new__(cls, value: str, words: str) -> "Permission":
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.words = words
+        return member
+
+
+class Loan(StrEnum):
+    """One thing the owners of an account may allow another team, with the words that follow "may".
+
+    Keys, tests and new connections are not among them: these stay with the account's owners.
+    """
+
+    PUBLISH = "publish", "publish on its connections, with this account's money"
+    SEE_BALANCE = "see_balance", "see what is free to spend"
+
+    words: str
+
+    def __new__(cls, value: str, words: str) -> "Loan":
         member = str.__new__(cls, value)
         member._value_ = value
         member.words = words

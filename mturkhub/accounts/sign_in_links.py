@@ -1,4 +1,4 @@
-"""Links that sign one person in once: for the first start, and for whoever lost their password."""
+"""Links that sign one person in once: for the first start, and for whoever lost their password or second factor."""
 
 import uuid
 from datetime import datetime, timedelta

@@ -8,8 +8,8 @@ import psycopg2
 import redis
 from psycopg2 import sql
 
-from mturkhub.command import valkey
 from mturkhub.command.refusals import CannotStart, without_secrets
+from mturkhub.common.broker import client
 
 OLDEST_POSTGRES = 140_000
 
@@ -41,7 +41,7 @@ def ensure_beside(url: str, database: str) -> None:
 def check_redis(url: str, *, secrets: Sequence[str]) -> None:
     """See that the broker answers; raises CannotStart."""
     try:
-        with valkey.client(url) as connection:
+        with client(url) as connection:
             connection.ping()
     except (redis.RedisError, OSError, ValueError) as error:
         raise CannotStart(_unreachable("REDIS_URL", url, error, secrets)) from None

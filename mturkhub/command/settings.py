@@ -22,8 +22,9 @@ ONLY_DASHBOARD = {
     "MTURKHUB_SECRET_KEY",
     "MTURKHUB_ENCRYPTION_KEYS",
     "MTURKHUB_API_TOKEN",
+    "MTURKHUB_METRICS_TOKEN",
 }
-ONLY_MARKETPLACE = {"MARKETPLACE_DATABASE_URL", "MARKETPLACE_SECRET_KEY"}
+ONLY_MARKETPLACE = {"MARKETPLACE_DATABASE_URL", "MARKETPLACE_SECRET_KEY", "MARKETPLACE_METRICS_TOKEN"}
 # Only those who prepare a site need these; the long-running processes never see them.
 ONLY_PREPARING = {"MTURKHUB_ADMIN_PASSWORD", "MARKETPLACE_SECRET_ACCESS_KEY"}
 
@@ -104,7 +105,7 @@ def read_settings(environ: Mapping[str, str], *, folder: Path) -> Settings:
     bind = given.get("MTURKHUB_BIND", "127.0.0.1")
     given.setdefault("MTURKHUB_URL", f"http://127.0.0.1:{web_port}")
     given.setdefault("MARKETPLACE_URL", f"http://127.0.0.1:{marketplace_port}")
-    if not _is_loopback(bind):
+    if not is_loopback(bind):
         # Anyone who can reach it could otherwise answer as a fresh Worker.
         given.setdefault("MARKETPLACE_TEST_WORKERS", "0")
     home = Home(folder / given.get("MTURKHUB_HOME", "var"))
@@ -140,7 +141,8 @@ def _port(given: Mapping[str, str], name: str, default: int) -> int:
     return int(text)
 
 
-def _is_loopback(bind: str) -> bool:
+def is_loopback(bind: str) -> bool:
+    """Whether only this machine reaches the address."""
     if bind == "localhost":
         return True
     try:

@@ -99,7 +99,7 @@ def pretend_workers(env: Mapping[str, str]) -> Service:
 def _celery(name: str, command: list[str], env: Mapping[str, str]) -> Service:
     return Service(
         name=name,
-        command=[sys.executable, "-m", "celery", "-A", "mturkhub", *command, "--loglevel", "WARNING"],
+        command=[sys.executable, "-m", "celery", "--quiet", "-A", "mturkhub", *command],
         env=env,
         tier=2,
         stop_signal=signal.SIGTERM,
@@ -111,12 +111,18 @@ def answers(listener: socket.socket) -> bool:
     """Whether the site behind this socket answers that it lives."""
     host, port = listener.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (compared, not bound)
-    connection = http.client.HTTPConnection(host, port, timeout=1)
+    return ask(host, port, "/healthz", patience=1)[0] == 200
+
+
+def ask(host: str, port: int, path: str, *, patience: float) -> tuple[int, bytes]:
+    """The status and body of a page of ours, asked for past any proxy; status 0 when nobody answers."""
+    connection = http.client.HTTPConnection(host, port, timeout=patience)
     try:
-        # The header says what a proxy in front would, lest a site that is https outside redirects us there.
-        connection.request("GET", "/healthz", headers={"Host": "127.0.0.1", "X-Forwarded-Proto": "https"})
-        return connection.getresponse().status == 200
-    except OSError:
-        return False
+        # The headers say what a proxy in front would, lest a site that is https outside redirects us there.
+        connection.request("GET", path, headers={"Host": "127.0.0.1", "X-Forwarded-Proto": "https"})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    except (OSError, http.client.HTTPException):
+        return 0, b""
     finally:
         connection.close()

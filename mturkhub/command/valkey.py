@@ -10,15 +10,12 @@ import shutil
 import signal
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from mturkhub.command.manager import Service
 from mturkhub.command.refusals import CannotStart
+from mturkhub.common.broker import client
 
 
 def binary() -> Path:
@@ -100,18 +97,3 @@ def can_reach(url: str) -> bool:
             return bool(connection.ping())
     except (redis.RedisError, OSError):
         return False
-
-
-def client(url: str) -> redis.Redis:
-    """A client for an address as Celery writes it, sockets included, which redis-py spells differently."""
-    # It answers or it does not: whoever asks decides whether to ask again.
-    options: dict[str, Any] = {
-        "socket_timeout": 3,
-        "socket_connect_timeout": 3,
-        "retry": Retry(NoBackoff(), 0),
-    }
-    parts = urlsplit(url)
-    if parts.scheme in ("redis+socket", "socket"):
-        database = int(parse_qs(parts.query).get("virtual_host", ["0"])[0].lstrip("/"))
-        return redis.Redis(unix_socket_path=parts.path, password=parts.password, db=database, **options)
-    return redis.Redis.from_url(url, **options)

@@ -1,7 +1,9 @@
 """Turns an ActionRefused into an answer, in one place, so that views need no try and except."""
 
+import logging
 from collections.abc import Callable
 
+import redis
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -11,6 +13,12 @@ from mturkhub.common.errors import ActionRefused
 
 # Where a refusal lands when only a part of the page was asked for: the live region of every layout.
 LIVE_REGION = "#messages"
+# Without it attempts to sign in cannot be counted, and then none is let through.
+BROKER_AWAY = (
+    "Valkey, the server's notebook for counting attempts, does not answer, so nothing was tried and nothing "
+    "was changed. Try again in a minute; if it lasts, tell whoever runs this server."
+)
+logger = logging.getLogger(__name__)
 
 
 class RefusalMiddleware:
@@ -23,6 +31,9 @@ class RefusalMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, redis.RedisError):
+            logger.error("The broker does not answer: %s", exception)
+            exception = ActionRefused(BROKER_AWAY, status=503)
         if not isinstance(exception, ActionRefused):
             return None
         if getattr(request, "htmx", False):

@@ -1,7 +1,8 @@
 """Reads CSV, TSV and JSON Lines as a stream of rows, and names each line that cannot be used.
 
 A row is `{column: value}`: text for CSV and TSV, any JSON value for JSON Lines. Nothing is guessed: what is not UTF-8 is
-refused, and a line that does not fit is an Issue with its number and remedy, never skipped in silence.
+refused unless a person has said how to read it, and a line that does not fit is an Issue with its number and remedy,
+never skipped in silence.
 """
 
 import codecs
@@ -15,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+from mturkhub.common.encodings import UTF_8, NotUTF8, as_utf8
 from mturkhub.common.errors import ActionRefused
 
 CSV, TSV, JSON_LINES = "CSV", "TSV", "JSON Lines"
@@ -64,12 +66,12 @@ class Table:
         self.records = records
 
 
-def read_table(stream: BinaryIO, name: str) -> Table:
-    """The rows of a file; raises ActionRefused when no line of it can be used as it is.
+def read_table(stream: BinaryIO, name: str, encoding: str = UTF_8) -> Table:
+    """The rows of a file; raises ActionRefused when no line of it can be used as it is, NotUTF8 in other encodings.
 
     The format follows from the file's name or, for pasted text, from its first line.
     """
-    text = _TextLines(stream)
+    text = _TextLines(as_utf8(stream, encoding))
     first = text.peek()
     if not first:
         raise ActionRefused(
@@ -145,25 +147,23 @@ class _TextLines:
         try:
             return raw.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise ActionRefused(
+            raise NotUTF8(
                 f"Line {self.line} is not UTF-8 text: byte {error.object[error.start]:#04x} at position {error.start + 1}. "
-                "Save the file as UTF-8 (in Excel: “CSV UTF-8”), then upload it again.",
-                status=400,
+                "Choose its encoding, or save the file as UTF-8 (in Excel: “CSV UTF-8”), then upload it again."
             ) from error
 
 
 def _check_is_text(raw: bytes) -> None:
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise ActionRefused("The file is UTF-16 text. Save it as UTF-8, then upload it again.", status=400)
+        raise NotUTF8("The file is UTF-16 text. Say so, or save it as UTF-8, then upload it again.")
     if raw.startswith(b"PK\x03\x04"):
         raise ActionRefused(
             "This is a spreadsheet or an archive, not text. Save the sheet as “CSV UTF-8”, then upload that.",
             status=400,
         )
     if b"\x00" in raw:
-        raise ActionRefused(
-            "The file is no text: its first line holds NUL bytes. Upload a CSV, TSV or JSON Lines file.",
-            status=400,
+        raise NotUTF8(
+            "The file is no UTF-8 text: its first line holds NUL bytes. Upload a CSV, TSV or JSON Lines file."
         )
 
 
@@ -423,3 +423,17 @@ def csv_line(cells: Iterable[Any], *, quote_all: bool = False) -> str:
     out = io.StringIO()
     csv.writer(out, quoting=csv.QUOTE_ALL if quote_all else csv.QUOTE_MINIMAL).writerow(cells)
     return out.getvalue()
+
+
+# Where a spreadsheet would begin a formula: at the start of a cell, and after what ends a cell or a line for one that
+# separates with semicolons or tabs. The wide signs are those of East Asian keyboards.
+_FORMULA = re.compile("(^|[;\t\r\n])(?=[=+\\-@\t\r\uff1d\uff0b\uff0d\uff20])")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+
+
+def for_spreadsheet(text: str) -> str:
+    """The text with an apostrophe before whatever a spreadsheet would compute; a plain number stays one.
+
+    As OWASP advises on CSV injection: https://owasp.org/www-community/attacks/CSV_Injection
+    """
+    return text if _NUMBER.fullmatch(text) else _FORMULA.sub(r"\1'", text)

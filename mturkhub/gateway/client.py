@@ -4,9 +4,12 @@ One method per operation, named as boto3 names it. Plain values go in, frozen re
 failure is an MTurkError. Nothing is retried here: the only retry loop is that of the intentions.
 """
 
+import contextlib
 import hashlib
+import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -15,15 +18,20 @@ from urllib.parse import urlsplit
 
 import boto3
 import botocore.session
+from botocore import exceptions as boto
 from botocore.config import Config
+from structlog.contextvars import bound_contextvars, get_contextvars
 
 from mturkhub.common.money import to_cents
+from mturkhub.common.tallies import tallies
 from mturkhub.gateway.errors import MTurkError
 from mturkhub.gateway.failures import UnreadableAnswer, explain
 from mturkhub.gateway.records import AccountBalance, RemoteAssignment, RemoteHIT
 
 if TYPE_CHECKING:
     from mypy_boto3_mturk import MTurkClient
+
+log = logging.getLogger(__name__)
 
 AnswerT = TypeVar("AnswerT")
 RecordT = TypeVar("RecordT")
@@ -39,8 +47,20 @@ class MTurkGateway:
 
     def __init__(self, endpoint: str, access_key_id: str, secret_access_key: str) -> None:
         self.endpoint = endpoint
-        self._secrets = (secret_access_key, access_key_id)
+        self._secrets: Callable[[], Sequence[str]] = lambda: (secret_access_key, access_key_id)
         self._client = _client_for(endpoint, access_key_id, secret_access_key)
+        self._called_for = get_contextvars()
+
+    @classmethod
+    def with_own_identity(cls, endpoint: str) -> "MTurkGateway":
+        """As whoever this server is to AWS: environment, profile or role, by boto3's own chain."""
+        gateway = cls.__new__(cls)
+        gateway.endpoint, gateway._secrets = endpoint, _own_secrets
+        try:
+            gateway._client = _client_for(endpoint, None, None)
+        except boto.BotoCoreError as error:
+            raise explain(error, operation="", where=urlsplit(endpoint).netloc) from None
+        return gateway
 
     def __repr__(self) -> str:
         return f"<MTurkGateway {self.endpoint}>"
@@ -163,10 +183,32 @@ class MTurkGateway:
     def _call(self, method: str, read: Callable[[dict[str, Any]], AnswerT], **parameters: Any) -> AnswerT:
         """What `read` makes of MTurk's answer; whatever goes wrong is an MTurkError."""
         operation = self._client.meta.method_to_api_mapping[method]
+        began, outcome = time.monotonic(), "done"
         try:
             return read(getattr(self._client, method)(**parameters))
         except Exception as error:
-            raise self._explain(error, operation) from error
+            explained = self._explain(error, operation)
+            outcome = _outcome(explained)
+            raise explained from error
+        finally:
+            self._note(operation, outcome, time.monotonic() - began)
+
+    def _note(self, operation: str, outcome: str, seconds: float) -> None:
+        """Count a call and log it, as of whatever request or task made this gateway: it may run in any thread."""
+        milliseconds = round(seconds * 1000)
+        tallies().add({f"calls|{operation}|{outcome}": 1, f"call_ms|{operation}": milliseconds})
+        with bound_contextvars(**self._called_for):
+            log.info(
+                "%s %s",
+                operation,
+                outcome,
+                extra={
+                    "operation": operation,
+                    "outcome": outcome,
+                    "endpoint": urlsplit(self.endpoint).netloc,
+                    "duration_ms": milliseconds,
+                },
+            )
 
     def _pages(
         self, method: str, read: Callable[[dict[str, Any]], list[RecordT]], **parameters: Any
@@ -195,10 +237,20 @@ class MTurkGateway:
     def _explain(self, error: Exception, operation: str) -> MTurkError:
         explained = explain(error, operation=operation, where=urlsplit(self.endpoint).netloc)
         # Refused signatures quote the request; keys belong neither into a row nor into a log.
-        for secret in self._secrets:
+        for secret in self._secrets():
             explained.details = explained.details.replace(secret, "…")
             explained.sentence = explained.sentence.replace(secret, "…")
         return explained
+
+
+def _outcome(error: MTurkError) -> str:
+    """What became of a failed call, in one of four words."""
+    if error.may_have_happened:
+        return "unknown"
+    if error.is_throttling:
+        return "throttled"
+    # A connection that was never made can be tried again; what MTurk has refused cannot.
+    return "not_sent" if error.retry_can_help or error.kind == "ParamValidation" else "refused"
 
 
 def _nothing(_: dict[str, Any]) -> None:
@@ -257,14 +309,17 @@ def _time(record: dict[str, Any], name: str) -> datetime | None:
 # One Session per process and one client per requester: a new Session costs 0.1 s and 8 MB.
 _lock = threading.Lock()
 _sessions: dict[int, boto3.session.Session] = {}
+_own_sessions: dict[int, boto3.session.Session] = {}
 _clients: dict[tuple[int, str], "MTurkClient"] = {}
 
 
-def _client_for(endpoint: str, access_key_id: str, secret_access_key: str) -> "MTurkClient":
-    """This process' client for the requester; connections made before a fork are never used after it."""
-    digest = hashlib.sha256(
-        "\x00".join((endpoint, access_key_id, secret_access_key)).encode("utf-8", "surrogatepass")
-    ).hexdigest()
+def _client_for(endpoint: str, access_key_id: str | None, secret_access_key: str | None) -> "MTurkClient":
+    """This process' client for the requester; connections made before a fork are never used after it.
+
+    Without keys it is the server's own identity, whose keys boto3 finds and renews.
+    """
+    named = (endpoint, access_key_id or "", secret_access_key or "")
+    digest = hashlib.sha256("\x00".join(named).encode("utf-8", "surrogatepass")).hexdigest()
     key = (os.getpid(), digest)
     with _lock:
         if key not in _clients:
@@ -272,9 +327,10 @@ def _client_for(endpoint: str, access_key_id: str, secret_access_key: str) -> "M
         return _clients[key]
 
 
-def _make_client(endpoint: str, access_key_id: str, secret_access_key: str) -> "MTurkClient":
+def _make_client(endpoint: str, access_key_id: str | None, secret_access_key: str | None) -> "MTurkClient":
     is_loopback = urlsplit(endpoint).hostname in {"127.0.0.1", "localhost", "::1"}
-    client = _session().client(
+    session = _session() if access_key_id else _own_session()
+    client = session.client(
         "mturk",
         region_name="us-east-1",
         endpoint_url=endpoint,
@@ -308,6 +364,21 @@ def _session() -> boto3.session.Session:
         )
         _sessions[os.getpid()] = boto3.session.Session(botocore_session=core, region_name="us-east-1")
     return _sessions[os.getpid()]
+
+
+def _own_session() -> boto3.session.Session:
+    """A Session that finds and renews this server's own keys as boto3 usually does."""
+    if os.getpid() not in _own_sessions:
+        _own_sessions[os.getpid()] = boto3.session.Session(region_name="us-east-1")
+    return _own_sessions[os.getpid()]
+
+
+def _own_secrets() -> list[str]:
+    with contextlib.suppress(boto.BotoCoreError):
+        if found := _own_session().get_credentials():
+            keys = found.get_frozen_credentials()
+            return [secret for secret in (keys.secret_key, keys.token, keys.access_key) if secret]
+    return []
 
 
 def _refuse_foreign_answer(operation_model: Any, response_dict: dict[str, Any], **_: Any) -> None:

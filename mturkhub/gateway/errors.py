@@ -2,10 +2,21 @@
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 
 THROTTLING = frozenset(
     {"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"}
 )
+
+
+class Missing(StrEnum):
+    """What a requester has not done yet, where a refusal of the whole account says so."""
+
+    KEYS = "keys"
+    POLICY = "policy"
+    LINK = "link"
+    CLOCK = "clock"
+    IDENTITY = "identity"
 
 
 # Refusals of one call for what it says.
@@ -35,6 +46,8 @@ class MTurkError(Exception):
     details: str
     may_have_happened: bool
     retry_can_help: bool
+    # A value of Missing, or empty.
+    missing: str = ""
 
     def __post_init__(self) -> None:
         # All of them, so that it survives the pickling between processes.
@@ -46,6 +59,7 @@ class MTurkError(Exception):
             self.details,
             self.may_have_happened,
             self.retry_can_help,
+            self.missing,
         )
 
     def __str__(self) -> str:

@@ -8,9 +8,13 @@ from typing import Any
 
 from botocore import exceptions as boto
 
-from mturkhub.gateway.errors import THROTTLING, MTurkError
+from mturkhub.gateway.errors import THROTTLING, Missing, MTurkError
 
 # kind → (sentence, may it have happened); trying again can help with each.
+_NO_IDENTITY = (
+    "This server has no AWS identity of its own that works. Whoever runs it gives it one (a role, a profile or "
+    "AWS_ACCESS_KEY_ID), or you enter keys here instead."
+)
 _CONNECTION_FAILURES: list[tuple[type[Exception], str, str, bool]] = [
     (boto.ConnectTimeoutError, "ConnectTimeout", "{where} did not answer within 5 seconds.", False),
     (boto.ProxyConnectionError, "ProxyFailed", "The proxy on the way to {where} cannot be reached.", False),
@@ -25,6 +29,12 @@ _CONNECTION_FAILURES: list[tuple[type[Exception], str, str, bool]] = [
     ),
     (boto.IncompleteReadError, "ConnectionCut", "The answer of {where} broke off.", True),
 ]
+_IDENTITY_FAILURES = (
+    boto.NoCredentialsError,
+    boto.PartialCredentialsError,
+    boto.CredentialRetrievalError,
+    boto.ProfileNotFound,
+)
 # TLS that fails with these words failed in the handshake, before the request was sent.
 _TLS_NEVER_MADE = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER")
 
@@ -36,6 +46,7 @@ _WRONG_SIGNATURE = (
     "{where} did not accept the signature: the secret access key does not belong to this access key id. "
     "Enter both again."
 )
+_EXPIRED_KEY = "This access key was a temporary one and has run out. Enter a new one."
 _WRONG_CLOCK = (
     "{where} refused the request because its time is off: this server's clock differs from real time. "
     "Set the clock by a time server, then test again."
@@ -59,7 +70,7 @@ _SENTENCES_BY_TYPE = {
     "IncompleteSignature": _WRONG_SIGNATURE,
     "IncompleteSignatureException": _WRONG_SIGNATURE,
     "MissingAuthenticationTokenException": _WRONG_SIGNATURE,
-    "ExpiredTokenException": "This access key was a temporary one and has run out. Enter a new one.",
+    "ExpiredTokenException": _EXPIRED_KEY,
     "RequestExpired": _WRONG_CLOCK,
     "RequestTimeTooSkewed": _WRONG_CLOCK,
     "AccessDeniedException": _NO_RIGHT,
@@ -67,6 +78,14 @@ _SENTENCES_BY_TYPE = {
     "OptInRequired": _NOT_LINKED,
     "SubscriptionRequiredException": _NOT_LINKED,
     "UnknownOperationException": "{where} does not offer {operation}.",
+}
+_MISSING = {
+    _WRONG_KEY: Missing.KEYS,
+    _WRONG_SIGNATURE: Missing.KEYS,
+    _EXPIRED_KEY: Missing.KEYS,
+    _WRONG_CLOCK: Missing.CLOCK,
+    _NO_RIGHT: Missing.POLICY,
+    _NOT_LINKED: Missing.LINK,
 }
 # MTurk has no code for this; the wording is that of its refusals to AWS accounts without a requester account.
 _LINK_WORDS = re.compile(
@@ -97,6 +116,18 @@ def explain(error: Exception, *, operation: str, where: str) -> MTurkError:
                 may_have_happened=may_have_happened,
                 retry_can_help=True,
             )
+    if isinstance(error, _IDENTITY_FAILURES):
+        return MTurkError(
+            operation=operation,
+            kind="NoIdentity",
+            code="",
+            sentence=_NO_IDENTITY,
+            # What stands there may quote a profile, a token address or a reply that holds keys.
+            details=type(error).__name__,
+            may_have_happened=False,
+            retry_can_help=False,
+            missing=Missing.IDENTITY,
+        )
     if isinstance(error, boto.ParamValidationError):
         return MTurkError(
             operation=operation,
@@ -131,6 +162,7 @@ def _explain_answer(error: Any, *, operation: str, where: str) -> MTurkError:
     # The model flags ServiceFault as MTurk's own trouble, so whatever its status it proves nothing.
     is_refusal = has_type and 400 <= status < 500 and kind != "ServiceFault"
     request_id = answer.get("ResponseMetadata", {}).get("RequestId", "")
+    about_account = _about_account(kind, message) if is_refusal else ""
     words = [kind if has_type else "", code, f"HTTP {status}", f"request {request_id}" if request_id else ""]
     return MTurkError(
         operation=operation,
@@ -140,6 +172,7 @@ def _explain_answer(error: Any, *, operation: str, where: str) -> MTurkError:
         details=f"{message[:2000]} ({', '.join(word for word in words if word)})".strip(),
         may_have_happened=not is_refusal,
         retry_can_help=status >= 500 or status in (408, 429) or kind in THROTTLING or kind == "ServiceFault",
+        missing=_MISSING.get(about_account, ""),
     )
 
 
@@ -151,14 +184,20 @@ def _sentence(kind: str, code: str, message: str, status: int, operation: str, w
         return f"{where} is asked too much at once and wants us to slow down."
     if code == "InsufficientFunds":
         return _NO_FUNDS.format(where=where)
-    if _LINK_WORDS.search(message):
-        return _NOT_LINKED
-    if re.search(r"signature (expired|not yet current)", message, re.IGNORECASE):
-        return _WRONG_CLOCK.format(where=where)
-    if known := _SENTENCES_BY_TYPE.get(kind):
+    if known := _about_account(kind, message) or _SENTENCES_BY_TYPE.get(kind):
         return known.format(where=where, operation=operation)
     own_words = _TRAILING_TIME.sub("", message) or kind
     return f"MTurk refused {operation}: {own_words}"
+
+
+def _about_account(kind: str, message: str) -> str:
+    """The sentence, with its names not filled in, of a refusal for what the requester has not done; else empty."""
+    if _LINK_WORDS.search(message):
+        return _NOT_LINKED
+    if re.search(r"signature (expired|not yet current)", message, re.IGNORECASE):
+        return _WRONG_CLOCK
+    known = _SENTENCES_BY_TYPE.get(kind, "")
+    return known if known in _MISSING else ""
 
 
 def _first_line(error: Exception) -> str:

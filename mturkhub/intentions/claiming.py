@@ -60,13 +60,16 @@ class Claim(Generic[IntentionT]):
 
 
 def claim(rows: models.QuerySet[IntentionT], *, limit: int) -> Claim[IntentionT]:
-    """Take up to `limit` of these rows that are queued, due and under nobody's lease; they stay queued."""
+    """Take up to `limit` of these rows that are queued, due and under nobody's lease; they stay queued.
+
+    Nothing is taken of a paused Connection.
+    """
     begun = time.monotonic()
     state = rows.model.STATE_FIELD
     with transaction.atomic():
         now = clock.real_now()
         taken = list(
-            rows.filter(Q(lease_until__isnull=True) | Q(lease_until__lt=now))
+            rows.filter(Q(lease_until__isnull=True) | Q(lease_until__lt=now), connection__paused_at=None)
             .filter(**{state: IntentionState.QUEUED}, due_at__lte=clock.now())
             .order_by("due_at", "id")
             .select_for_update(skip_locked=True, of=("self",))[:limit]

@@ -115,6 +115,9 @@ class JobItem(models.Model):
         ]
         indexes = [
             models.Index(fields=["job", "id"], name="job_item_waiting", condition=Q(outcome="")),
+            models.Index(
+                fields=["job", "outcome"], name="job_item_passed_over", condition=~Q(outcome__in=["", "done"])
+            ),
         ]
 
     def __str__(self) -> str:

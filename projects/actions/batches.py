@@ -9,6 +9,7 @@ from mturkhub.accounts.activity import record
 from mturkhub.accounts.actors import Actor
 from mturkhub.accounts.models import Connection
 from mturkhub.accounts.permissions import Permission, check_can
+from mturkhub.accounts.rules.connections import balance_seen, check_can_use
 from mturkhub.common import clock
 from mturkhub.common.public_ids import UUID7_SQL
 from mturkhub.intentions.claiming import ring
@@ -38,13 +39,16 @@ def publish_batch(batch: Batch, *, by: Actor) -> Batch:
     with transaction.atomic():
         batch = _locked(batch)
         rules.check_can_publish(batch)
+        check_can_use(batch.connection, batch.team_id)
         cost = batch_cost(
             rows=batch.rows_total,
             reward=batch.reward,
             max_assignments=batch.max_assignments,
             schedule=batch.connection.fee_schedule,
         )
-        rules.check_balance_covers(batch.connection.balance, cost.total)
+        rules.check_balance_covers(
+            batch.connection.balance, cost.total, seen=balance_seen(batch.connection, batch.team_id)
+        )
         now = clock.now()
         with database.cursor() as cursor:
             cursor.execute(
@@ -84,6 +88,7 @@ def resume_batch(batch: Batch, *, by: Actor) -> Batch:
     with transaction.atomic():
         batch = _locked(batch)
         rules.check_can_resume(batch)
+        check_can_use(batch.connection, batch.team_id)
         batch.state, batch.state_reason = BatchState.PUBLISHING, ""
         batch.save(update_fields=["state", "state_reason"])
         record(by, "batch.resumed", batch, team_id=batch.team_id)
@@ -97,6 +102,7 @@ def retry_failed_hits(batch: Batch, *, by: Actor, rows: Sequence[int] | None = N
     with transaction.atomic():
         batch = _locked(batch)
         rules.check_can_retry(batch)
+        check_can_use(batch.connection, batch.team_id)
         failed = HIT.objects.failed().filter(batch=batch)
         if rows is not None:
             failed = failed.filter(row__number__in=rows)

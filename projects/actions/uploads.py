@@ -1,9 +1,9 @@
 """From a file to a draft batch: upload and check, drop bad lines, make the batch."""
 
 import io
-import itertools
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from typing import Any
 
 from django.db import connection as database
@@ -11,80 +11,97 @@ from django.db import transaction
 
 from mturkhub.accounts.activity import record
 from mturkhub.accounts.actors import Actor
-from mturkhub.accounts.models import Connection
+from mturkhub.accounts.models import Connection, User
 from mturkhub.accounts.permissions import Permission, check_can
+from mturkhub.accounts.rules.connections import check_can_use
 from mturkhub.common import clock
+from mturkhub.common.encodings import ENCODINGS
 from mturkhub.common.errors import ActionRefused
-from mturkhub.common.public_ids import UUID7_SQL
+from mturkhub.common.models import StoredFile
+from mturkhub.common.public_ids import new_public_id
 from mturkhub.common.stored_files import open_file, store_file
-from mturkhub.common.tabular import read_table
-from projects import rules
+from mturkhub.common.tabular import Row, Table, read_table
+from mturkhub.intentions.claiming import ring
+from projects import rules, tasks
 from projects.actions.projects import check_fields
-from projects.batch_reading import BatchReport, Checked, check_file, checked
+from projects.batch_reading import BatchReport, Checked, checked
+from projects.checking import check_now, is_small, latest_template, report_of, want_check
 from projects.models import Batch, BatchUpload, HITTemplate, Project
 from projects.models.project import HITProperties
 
+# A file of which nobody makes a batch.
+UNUSED_LIVES = timedelta(days=7)
 _PROPERTIES = [field.name for field in HITProperties._meta.get_fields()]
-
-
-def latest_template(project: Project) -> HITTemplate:
-    """The version new batches take; raises ActionRefused when nothing has been saved yet."""
-    template = project.templates.order_by("-version").first()
-    if template is None:
-        raise ActionRefused(f"“{project}” has no template yet. Write the question first, then upload.")
-    return template
 
 
 def upload_file(project: Project, *, by: Actor, name: str, chunks: Iterable[bytes]) -> BatchUpload:
     """Store and check a file; its report says what is wrong with it. Nothing of it costs anything."""
-    check_can(by, Permission.BATCH_CREATE, project.team_id)
-    if by.user is None:
-        raise ActionRefused("An upload belongs to a person. Sign in, then upload.", status=403)
-    template = latest_template(project)
+    _check_can_upload(project, by)
     with transaction.atomic():
-        file = store_file(project.team_id, name, chunks)
+        return take_file(project, by=by, file=store_file(project.team_id, name, chunks))
+
+
+def take_file(project: Project, *, by: Actor, file: StoredFile) -> BatchUpload:
+    """Check a file that is stored already: a small one at once, a large one in the background."""
+    user, template = _check_can_upload(project, by)
+    with transaction.atomic():
+        file.expires_at = clock.now() + UNUSED_LIVES
+        file.save(update_fields=["expires_at"])
         upload = BatchUpload.objects.create(
-            team_id=project.team_id, project=project, file=file, created_by=by.user
+            team_id=project.team_id, project=project, file=file, created_by=user
         )
-        upload.report = _check(upload, template).as_json()
-        upload.save(update_fields=["report"])
-        record(by, "upload.made", upload, team_id=project.team_id, rows=upload.report["rows"])
+        _check(upload, template)
+        record(by, "upload.made", upload, team_id=project.team_id, bytes=file.size)
     return upload
 
 
-def _check(upload: BatchUpload, template: HITTemplate) -> BatchReport:
-    with open_file(upload.file) as stream:
-        report = check_file(stream, upload.file.name, template.html, upload.project.frame_height)
-    report.checked_with = _checked_with(upload, template)
-    return report
+def _check_can_upload(project: Project, by: Actor) -> tuple[User, HITTemplate]:
+    check_can(by, Permission.BATCH_CREATE, project.team_id)
+    if by.user is None:
+        raise ActionRefused("An upload belongs to a person. Sign in, then upload.", status=403)
+    return by.user, latest_template(project)
 
 
-def _checked_with(upload: BatchUpload, template: HITTemplate) -> str:
-    return f"version {template.version}, height {upload.project.frame_height}"
+def check_again(upload: BatchUpload) -> BatchReport | None:
+    """The report against the project's latest template, read again only if that has changed.
 
-
-def check_again(upload: BatchUpload) -> BatchReport:
-    """The report against the project's latest template; the file is read again only if that has changed.
-
-    Whoever dropped lines has seen those of the report before: when others are bad now, nothing is dropped.
+    None while a large file is being checked in the background.
     """
     template = latest_template(upload.project)
-    before = BatchReport.from_json(upload.report)
-    if before.checked_with == _checked_with(upload, template):
-        return before
-    report = _check(upload, template)
-    upload.report = report.as_json()
-    if (report.bad_lines, report.issues) != (before.bad_lines, before.issues):
-        upload.lines_dropped_by = upload.lines_dropped_at = None
-    upload.save(update_fields=["report", "lines_dropped_by", "lines_dropped_at"])
-    return report
+    return report_of(upload, template) or _check(upload, template)
+
+
+def _check(upload: BatchUpload, template: HITTemplate) -> BatchReport | None:
+    if is_small(upload):
+        return check_now(upload, template)
+    if upload.check_wanted_at is None:
+        want_check(upload)
+        ring(tasks.check_upload, upload.pk)
+    return None
+
+
+def choose_encoding(upload: BatchUpload, *, by: Actor, encoding: str) -> BatchUpload:
+    """Read the file as the person says it is written, and check it again; the batch will say who chose that."""
+    check_can(by, Permission.BATCH_CREATE, upload.team_id)
+    if encoding not in ENCODINGS:
+        raise ActionRefused("Choose one of the encodings that are offered.", status=400)
+    with transaction.atomic():
+        upload = _locked(upload)
+        upload.encoding, upload.encoding_by, upload.encoding_at = encoding, by.user, clock.now()
+        upload.check_wanted_at = None
+        upload.save(update_fields=["encoding", "encoding_by", "encoding_at", "check_wanted_at"])
+        check_again(upload)
+        record(by, "upload.encoding_chosen", upload, team_id=upload.team_id, encoding=encoding)
+    return upload
 
 
 def drop_bad_lines(upload: BatchUpload, *, by: Actor) -> BatchUpload:
     """Go on without the lines the report names; the batch will say who chose that."""
     check_can(by, Permission.BATCH_CREATE, upload.team_id)
     with transaction.atomic():
-        upload = BatchUpload.objects.select_for_update(no_key=True, of=("self",)).get(pk=upload.pk)
+        upload = _locked(upload)
+        if upload.check_wanted_at:
+            raise ActionRefused(_BEING_CHECKED)
         upload.lines_dropped_by, upload.lines_dropped_at = by.user, clock.now()
         upload.save(update_fields=["lines_dropped_by", "lines_dropped_at"])
         record(by, "upload.lines_dropped", upload, team_id=upload.team_id, lines=upload.report["bad_lines"])
@@ -96,16 +113,14 @@ def create_batch(upload: BatchUpload, *, by: Actor, connection: Connection, name
     check_can(by, Permission.BATCH_CREATE, upload.team_id)
     if by.user is None:
         raise ActionRefused("A batch belongs to a person. Sign in, then make it.", status=403)
-    _check_is_ours(connection, upload.team_id)
+    check_can_use(connection, upload.team_id)
     with transaction.atomic():
-        upload = (
-            BatchUpload.objects.select_for_update(no_key=True, of=("self",))
-            .select_related("project", "file")
-            .get(pk=upload.pk)
-        )
+        upload = _locked(upload)
         project = upload.project
         template = latest_template(project)
         report = check_again(upload)
+        if report is None:
+            raise ActionRefused(_BEING_CHECKED)
         _check_is_clean(upload, report)
         batch = Batch.objects.create(
             team_id=upload.team_id,
@@ -119,11 +134,23 @@ def create_batch(upload: BatchUpload, *, by: Actor, connection: Connection, name
             created_by=by.user,
             **{field: getattr(project, field) for field in _PROPERTIES},
         )
-        rows = _import_rows(batch, upload, template)
+        rows = _import_rows(batch, upload, report)
+        StoredFile.objects.filter(pk=upload.file_id).update(expires_at=None)
         batch.rows_total = batch.rows_not_published = rows
         batch.save(update_fields=["rows_total", "rows_not_published"])
         record(by, "batch.created", batch, team_id=batch.team_id, rows=rows, dropped=report.bad_lines)
     return batch
+
+
+_BEING_CHECKED = "The file is still being checked. Go on when its report is there."
+
+
+def _locked(upload: BatchUpload) -> BatchUpload:
+    locked = BatchUpload.objects.select_for_update(no_key=True, of=("self",))
+    found = locked.select_related("project", "file").filter(pk=upload.pk).first()
+    if found is None:
+        raise ActionRefused("This upload has expired. Upload the file again.")
+    return found
 
 
 def _check_is_clean(upload: BatchUpload, report: BatchReport) -> None:
@@ -136,11 +163,6 @@ def _check_is_clean(upload: BatchUpload, report: BatchReport) -> None:
             f"{count:,} {lines} cannot be used. Mend the file and upload it again, or drop the {lines}.",
             status=400,
         )
-
-
-def _check_is_ours(connection: Connection, team_id: int) -> None:
-    if connection.account.team_id != team_id:
-        raise ActionRefused(f"“{connection}” is no connection of this team. Choose another one.", status=400)
 
 
 def _next_name(project: Project) -> str:
@@ -156,7 +178,8 @@ def change_batch(batch: Batch, *, by: Actor, **changes: Any) -> Batch:
         for field, value in changes.items():
             setattr(batch, field, value)
         check_fields(batch, only=changes)
-        _check_is_ours(batch.connection, batch.team_id)
+        if "connection" in changes:
+            check_can_use(batch.connection, batch.team_id)
         batch.save()
         record(by, "batch.changed", batch, team_id=batch.team_id, fields=sorted(changes))
     return batch
@@ -164,46 +187,50 @@ def change_batch(batch: Batch, *, by: Actor, **changes: Any) -> Batch:
 
 # Rows by COPY -------------------------------------------------------------------------------------
 
-ROWS_PER_COPY = 2000
+# Bytes in memory at a time.
+PORTION = 1024 * 1024
+_COPY = "copy projects_batchrow (public_id, team_id, batch_id, number, input) from stdin"
 _RESULTS = """
     insert into projects_rowresult (
         row_id, team_id, batch_id, number, progress, submitted, approved, rejected
     )
-    select id, team_id, batch_id, number, 'not_published', 0, 0, 0 from projects_batchrow where batch_id = %s
+    select id, team_id, batch_id, number, 'not_published', 0, 0, 0 from projects_batchrow
+    where batch_id = %s order by number
 """
 
 
-def _import_rows(batch: Batch, upload: BatchUpload, template: HITTemplate) -> int:
+def _import_rows(batch: Batch, upload: BatchUpload, report: BatchReport) -> int:
     """Copy the file's good lines into BatchRow, with a RowResult each; returns how many."""
     with open_file(upload.file) as stream, database.cursor() as cursor:
-        table = read_table(stream, upload.file.name)
-        good = (
-            record
-            for record in checked(table, template.html, upload.project.frame_height)
-            if isinstance(record, Checked)
-        )
-        cursor.execute("create temporary table new_row (number integer, input jsonb) on commit drop")
-        lines = (
-            f"{number}\t{_copy_text(json.dumps(record.row.values, ensure_ascii=False))}\n"
-            for number, record in enumerate(good, 1)
-        )
+        rows = _good_rows(read_table(stream, upload.file.name, upload.encoding), batch, report)
         # In portions: the file itself is read over this connection, which COPY keeps busy.
-        while portion := "".join(itertools.islice(lines, ROWS_PER_COPY)):
-            copy = "copy new_row (number, input) from stdin"
-            cursor.cursor.copy_expert(copy, io.BytesIO(portion.encode()))
-        cursor.execute(
-            f"""
-            insert into projects_batchrow (public_id, team_id, batch_id, number, input)
-            select {UUID7_SQL}, %s, %s, number, input from new_row order by number
-            """,  # noqa: S608 - a constant of ours
-            [batch.team_id, batch.pk],
-        )
-        rows = int(cursor.rowcount)
-        cursor.execute("drop table new_row")
+        for portion in _portions(_copy_lines(rows, batch)):
+            cursor.cursor.copy_expert(_COPY, io.BytesIO(portion))
         cursor.execute(_RESULTS, [batch.pk])
-    return rows
+        return int(cursor.rowcount)
 
 
-def _copy_text(text: str) -> str:
-    """Escaped for COPY's text format; JSON has no tab or line break of its own left to escape."""
-    return text.replace("\\", "\\\\")
+def _good_rows(table: Table, batch: Batch, report: BatchReport) -> Iterator[Row]:
+    """The rows the report counts. Where it names no bad line, none has to be looked for again."""
+    if not report.bad_lines:
+        return (record for record in table.records if isinstance(record, Row))
+    records = checked(table, batch.template.html, batch.frame_height)
+    return (record.row for record in records if isinstance(record, Checked))
+
+
+def _copy_lines(rows: Iterable[Row], batch: Batch) -> Iterator[bytes]:
+    """In COPY's text format; JSON has no tab or line break of its own left to escape."""
+    for number, row in enumerate(rows, 1):
+        values = json.dumps(row.values, ensure_ascii=False).replace("\\", "\\\\")
+        yield f"{new_public_id()}\t{batch.team_id}\t{batch.pk}\t{number}\t{values}\n".encode()
+
+
+def _portions(lines: Iterable[bytes]) -> Iterator[bytes]:
+    held = bytearray()
+    for line in lines:
+        held += line
+        if len(held) >= PORTION:
+            yield bytes(held)
+            held.clear()
+    if held:
+        yield bytes(held)

@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 
 from mturkhub.accounts.models import Connection
+from mturkhub.common.stored_files import MAX_BYTES
 from projects.forms.durations import DurationField
 from projects.forms.projects import REWARD_HINT, RewardField, answers_field
 from projects.models import Batch
@@ -18,7 +19,9 @@ class UploadForm(forms.Form):
     file = forms.FileField(
         required=False,
         label="File",
-        widget=forms.FileInput({"accept": ".csv,.tsv,.jsonl,.ndjson,.txt,text/csv"}),
+        widget=forms.FileInput(
+            {"accept": ".csv,.tsv,.jsonl,.ndjson,.txt,text/csv", "data-most-bytes": MAX_BYTES}
+        ),
     )
     pasted = forms.CharField(
         required=False,

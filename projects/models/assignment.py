@@ -11,6 +11,10 @@ from projects.models.hit import HIT
 from projects.querysets import AssignmentQuerySet
 from projects.states import AssignmentStatus, Verdict
 
+_STATUS = ["batch", "status", "pending_verdict"]
+_WAITING = Q(status="Submitted", pending_verdict="")
+_LEFT_OUT = Q(left_out_at__isnull=False)
+
 
 class Assignment(models.Model):
     """A submitted Assignment. What is about pay stands in Decisions; `left_out_…` is about data, ours."""
@@ -49,16 +53,37 @@ class Assignment(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["connection", "mturk_id"], name="assignment_once"),
         ]
+        # Each list of the review page, in each of its orders, is a range of one of these.
         indexes = [
             models.Index(fields=["batch", "submitted_at", "id"], name="assignment_by_time"),
-            models.Index(fields=["batch", "status", "submitted_at", "id"], name="assignment_by_status"),
-            models.Index(fields=["batch", "worker", "submitted_at", "id"], name="assignment_by_worker"),
             models.Index(fields=["batch", "work_time", "id"], name="assignment_by_work_time"),
+            models.Index(fields=["batch", "worker", "submitted_at", "id"], name="assignment_by_worker"),
+            models.Index(fields=[*_STATUS, "submitted_at", "id"], name="assignment_status_time"),
+            models.Index(fields=[*_STATUS, "work_time", "id"], name="assignment_status_work_time"),
+            models.Index(fields=[*_STATUS, "worker", "submitted_at", "id"], name="assignment_status_worker"),
             models.Index(
-                fields=["team", "auto_approval_at"],
-                name="assignment_waiting",
-                condition=Q(status="Submitted", pending_verdict=""),
+                fields=["batch", "submitted_at", "id"],
+                name="assignment_pending",
+                condition=~Q(pending_verdict=""),
             ),
+            models.Index(
+                fields=["batch", "submitted_at", "id"], name="assignment_left_out_time", condition=_LEFT_OUT
+            ),
+            models.Index(
+                fields=["batch", "work_time", "id"], name="assignment_left_out_work_time", condition=_LEFT_OUT
+            ),
+            models.Index(
+                fields=["batch", "worker", "submitted_at", "id"],
+                name="assignment_left_out_worker",
+                condition=_LEFT_OUT,
+            ),
+            models.Index(
+                fields=["batch", "-submitted_at", "-id"],
+                name="assignment_kept_newest",
+                condition=Q(left_out_at__isnull=True),
+            ),
+            models.Index(fields=["batch", "auto_approval_at"], name="assignment_next", condition=_WAITING),
+            models.Index(fields=["team", "auto_approval_at"], name="assignment_waiting", condition=_WAITING),
         ]
 
     def __str__(self) -> str:

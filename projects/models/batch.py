@@ -4,6 +4,7 @@ from django.db import models
 
 from mturkhub.accounts.models import Connection, Team, User
 from mturkhub.accounts.querysets import TeamQuerySet
+from mturkhub.common.encodings import ENCODINGS, UTF_8
 from mturkhub.common.models import StoredFile
 from mturkhub.common.public_ids import new_public_id
 from projects.models.project import HITProperties, HITTemplate, Project
@@ -18,8 +19,18 @@ class BatchUpload(models.Model):
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="+")
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="uploads")
     file = models.ForeignKey(StoredFile, on_delete=models.PROTECT, related_name="+")
-    # `BatchReport.as_json()` of batch_reading.
+    # `BatchReport.as_json()` of batch_reading; empty until the file has been checked for the first time.
     report = models.JSONField(default=dict)
+    # How the file is read: as UTF-8, unless a person has chosen.
+    encoding = models.CharField(max_length=20, default=UTF_8)
+    encoding_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    encoding_at = models.DateTimeField(null=True, blank=True)
+    # Set while a check in the background is wanted, with how far it has come; see `projects.checking`.
+    check_wanted_at = models.DateTimeField(null=True, blank=True)
+    check_attempts = models.PositiveSmallIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    bytes_read = models.BigIntegerField(default=0)
+    lines_read = models.PositiveIntegerField(default=0)
     # Set when the person chose to go on without the named lines.
     lines_dropped_by = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
@@ -30,8 +41,19 @@ class BatchUpload(models.Model):
 
     objects = TeamQuerySet["BatchUpload"].as_manager()
 
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["id"], name="upload_to_check", condition=models.Q(check_wanted_at__isnull=False)
+            ),
+        ]
+
     def __str__(self) -> str:
         return self.file.name
+
+    @property
+    def encoding_name(self) -> str:
+        return ENCODINGS[self.encoding]
 
 
 class Batch(HITProperties):
@@ -151,6 +173,9 @@ class RowResult(models.Model):
         indexes = [
             models.Index(fields=["batch", "progress", "number"], name="row_result_by_progress"),
             models.Index(fields=["batch", "-last_answer_at", "-number"], name="row_result_by_answer"),
+            models.Index(
+                fields=["batch", "progress", "-last_answer_at", "-number"], name="row_result_progress_answer"
+            ),
         ]
 
     def __str__(self) -> str:

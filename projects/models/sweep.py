@@ -1,8 +1,19 @@
 """One pass over a Connection's HITs: what it saw, what it fetched, and whether it got to the end."""
 
+from datetime import timedelta
+
 from django.db import models
 
-from mturkhub.accounts.models import Connection
+from mturkhub.accounts.models import Connection, Environment
+
+# Between two sweeps of a Connection with open work.
+INTERVALS = {Environment.LOCAL.value: timedelta(seconds=10)}
+INTERVAL = timedelta(seconds=60)
+
+
+def sweep_interval(connection: Connection) -> timedelta:
+    """How long answers to open work may lie before they are looked for."""
+    return INTERVALS.get(connection.environment, INTERVAL)
 
 
 class Sweep(models.Model):

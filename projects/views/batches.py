@@ -1,8 +1,9 @@
 """A batch: progress, rows, one row, export, activity, and what can be asked of it as a whole."""
 
 import uuid
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from statistics import median
@@ -10,7 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.db.models import Count, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.text import slugify
@@ -19,17 +20,19 @@ from django.views.decorators.http import require_POST, require_safe
 from mturkhub.accounts.actors import TeamRequest
 from mturkhub.accounts.models import Event
 from mturkhub.accounts.permissions import Permission, can, refusal
+from mturkhub.accounts.sentences import sentence
 from mturkhub.gateway.fees import fee_per_assignment
 from mturkhub.intentions.models import IntentionState
 from mturkhub.workers.naming import shown_ids
 from projects import exporting, rules
 from projects.actions.batches import collect_now as collect
 from projects.actions.batches import pause_batch, resume_batch, retry_failed_hits
+from projects.activity import parts_of_batch
 from projects.costs import hourly_wage
-from projects.filters import ROW_SORTS, RowFilter, page_of
+from projects.filters import MOST_COUNTED, ROW_SORTS, RowFilter, page_of
 from projects.means import main_field, mean, shown
 from projects.models import HIT, Assignment, Batch, BatchRow, RowResult
-from projects.states import BatchState, RowProgress
+from projects.states import AssignmentStatus, BatchState, RowProgress
 
 # The bar on the batch page: progress, counter on Batch, tone, words.
 BAR = [
@@ -43,6 +46,7 @@ BAR = [
 # Newest answers from which the median wage is taken; a sum kept for all of them is not worth a counter.
 WAGE_SAMPLE = 200
 ANSWERS_OF_A_ROW = 100
+EVENTS = 200
 
 
 def batch_or_404(request: TeamRequest, public_id: uuid.UUID) -> Batch:
@@ -89,7 +93,16 @@ def _is_collecting(batch: Batch) -> bool:
 
 
 def waiting_count(batch: Batch) -> int:
-    return Assignment.objects.filter(batch=batch).awaiting_review().count() if batch.answers_submitted else 0
+    """Answers that wait for a person: the batch's own count without those that are being decided right now."""
+    if not batch.answers_submitted:
+        return 0
+    return max(0, batch.answers_submitted - pending_count(batch))
+
+
+def pending_count(batch: Batch) -> int:
+    """Answers whose decision MTurk has not confirmed yet."""
+    pending = Assignment.objects.filter(batch=batch, status=AssignmentStatus.SUBMITTED)
+    return pending.exclude(pending_verdict="").count()
 
 
 @require_safe
@@ -163,13 +176,9 @@ def _failures(batch: Batch) -> list[Any]:
     """Why rows failed, the commonest reason first."""
     if not batch.rows_failed:
         return []
-    return list(
-        HIT.objects.failed()
-        .filter(batch=batch)
-        .values("outcome")
-        .annotate(rows=Count("pk"))
-        .order_by("-rows")[:5]
-    )
+    failed = HIT.objects.failed().filter(batch=batch).order_by("pk").values_list("outcome", flat=True)
+    reasons = Counter(failed[:MOST_COUNTED].iterator())
+    return [{"outcome": outcome, "rows": rows} for outcome, rows in reasons.most_common(5)]
 
 
 # Rows ---------------------------------------------------------------------------------------------
@@ -193,7 +202,7 @@ def batch_rows(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
 
 
 def _rows(batch: Batch, chosen: RowFilter, at: str, size: int = 50) -> Any:
-    page = page_of(chosen.apply(batch).select_related("row"), at, size)
+    page = chosen.page(batch, at, size)
     results: list[RowResult] = page.items
     keys = [result.row_id for result in results]
     hits: dict[int, list[HIT]] = {}
@@ -220,7 +229,7 @@ def _rows(batch: Batch, chosen: RowFilter, at: str, size: int = 50) -> Any:
         }
         for result in results
     ]
-    return type(page)(items=items, newer=page.newer, older=page.older, total=page.total)
+    return replace(page, items=items)
 
 
 @require_safe
@@ -274,7 +283,9 @@ def _answers_by_field(answers: QuerySet[Assignment]) -> dict[str, list[str]]:
 @require_safe
 def batch_export(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     found = batch_or_404(request, public_id)
-    left_out = Assignment.objects.filter(batch=found, left_out_at__isnull=False).count()
+    left_out = len(
+        Assignment.objects.filter(batch=found, left_out_at__isnull=False).values("pk")[:MOST_COUNTED]
+    )
     context = head(request, found, "export") | {
         "left_out": left_out,
         "main_field": main_field(found.project.main_field, found.answer_fields),
@@ -284,9 +295,12 @@ def batch_export(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
 
 @require_safe
 def results_csv(request: TeamRequest, public_id: uuid.UUID) -> StreamingHttpResponse:
+    """As it is, or with `?spreadsheet=1` so that a spreadsheet takes no cell for a formula."""
     found, chosen = _results(request, public_id)
-    lines = exporting.results_csv(found, by=request.actor, assignments=chosen)
-    return _download(lines, f"Batch_{found.pk}_batch_results.csv", "text/csv; charset=utf-8")
+    spreadsheet = request.GET.get("spreadsheet") == "1"
+    lines = exporting.results_csv(found, by=request.actor, assignments=chosen, spreadsheet=spreadsheet)
+    name = f"Batch_{found.pk}_batch_results{'_spreadsheet' if spreadsheet else ''}.csv"
+    return _download(lines, name, "text/csv; charset=utf-8")
 
 
 @require_safe
@@ -323,40 +337,13 @@ def _download(lines: Iterator[bytes], name: str, kind: str) -> StreamingHttpResp
 @require_safe
 def batch_activity(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     found = batch_or_404(request, public_id)
-    own = Event.objects.filter(target_type="projects.batch", target_id=found.pk)
-    answers = Event.objects.filter(target_type="projects.assignment", details__batch=found.pk)
-    events = (own | answers).filter(team_id=found.team_id).select_related("by").order_by("-pk")[:200]
-    context = head(request, found, "activity") | {"events": [(event, _sentence(event)) for event in events]}
+    # Each part is found by an index of its own; with an "or" between them, all events of the team would be read.
+    parts = [Event.objects.filter(part, team_id=found.team_id) for part in parts_of_batch(found)]
+    newest = [part.order_by("-pk").values("pk")[:EVENTS] for part in parts]
+    events = Event.objects.filter(pk__in=newest[0].union(newest[1], all=True), team_id=found.team_id)
+    events = events.select_related("by").order_by("-pk")[:EVENTS]
+    context = head(request, found, "activity") | {"events": [(event, sentence(event)) for event in events]}
     return render(request, "projects/batch_activity.html", context)
-
-
-_SENTENCES = {
-    "batch.created": "made the batch with {rows}",
-    "batch.changed": "changed its settings",
-    "batch.published": "published {rows} for ${total}",
-    "batch.paused": "paused publishing",
-    "batch.resumed": "resumed publishing",
-    "batch.retried": "tried {hits} again",
-    "batch.collected": "asked for new answers",
-    "batch.decided": "chose {answers} to {verdict}",
-    "assignment.approved": "approved an answer",
-    "assignment.rejected": "rejected an answer",
-    "assignment.undone": "took a decision back",
-    "assignment.left_out": "left an answer out",
-    "assignment.taken_in": "took an answer back in",
-}
-
-
-_COUNTED = {"rows": "row", "hits": "failed row", "answers": "answer"}
-
-
-def _sentence(event: Event) -> str:
-    # An older release may have recorded less.
-    details: dict[str, Any] = defaultdict(lambda: "–", event.details)
-    for name, noun in _COUNTED.items():
-        if isinstance(count := details[name], int):
-            details[name] = f"{count:,} {noun}{'s' if count != 1 else ''}"
-    return _SENTENCES.get(event.verb, event.verb).format_map(details)
 
 
 # What can be asked --------------------------------------------------------------------------------

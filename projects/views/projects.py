@@ -72,6 +72,10 @@ def project(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
                 :20
             ],
             "batches": found.batches.select_related("connection", "created_by").order_by("-pk")[:50],
+            # Files on their way to becoming a batch, so that whoever left finds back.
+            "uploads": found.uploads.filter(batches__isnull=True)
+            .select_related("file", "created_by")
+            .order_by("-pk")[:5],
             "wage": hourly_wage(found.reward, found.estimated_duration),
             **_rights(request),
         },

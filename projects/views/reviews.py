@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Min, Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -21,10 +21,10 @@ from mturkhub.workers.naming import shown_ids
 from projects import rules
 from projects.actions import reviews
 from projects.costs import hourly_wage
-from projects.filters import SHOWN, SORTS, AssignmentFilter, page_of, public_id_or_none
+from projects.filters import MOST_COUNTED, SHOWN, SORTS, AssignmentFilter, public_id_or_none
 from projects.models import Assignment, Batch, Project
 from projects.states import BatchState, Verdict
-from projects.views.batches import batch_or_404, head, row_bar
+from projects.views.batches import batch_or_404, head, pending_count, row_bar, waiting_count
 
 # Of a message that is too long for MTurk, so that it can be shortened instead of written again.
 KEPT_FEEDBACK = 20_000
@@ -35,12 +35,12 @@ SIBLINGS = 20
 @require_safe
 def review(request: TeamRequest) -> HttpResponse:
     """The batches in which answers wait, the longest waiting first."""
-    waiting = Q(assignments__status="Submitted", assignments__pending_verdict="")
+    waiting = Assignment.objects.filter(batch=OuterRef("pk")).awaiting_review().order_by("submitted_at")
     batches = (
         Batch.objects.for_actor(request.actor)
         .filter(answers_submitted__gt=0)
         .select_related("project", "connection")
-        .annotate(oldest=Min("assignments__submitted_at", filter=waiting))
+        .annotate(oldest=Subquery(waiting.values("submitted_at")[:1]))
         .filter(oldest__isnull=False)
         .order_by("oldest")
     )
@@ -51,7 +51,7 @@ def review(request: TeamRequest) -> HttpResponse:
 def review_batch(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     batch = batch_or_404(request, public_id)
     chosen = AssignmentFilter.read(request.GET)
-    page = page_of(chosen.apply(batch).select_related("row"), request.GET.get("at", ""))
+    page = chosen.page(batch, request.GET.get("at", ""))
     current = _current(request, batch, page.items)
     keys = [answer.worker_id for answer in page.items] + ([current.worker_id] if current else [])
     names = shown_ids(batch.team_id, keys, request.actor)
@@ -110,13 +110,17 @@ def _evidence(
         "sibling_count": others.count(),
         "price": batch.reward + fee,
         "wage": hourly_wage(batch.reward, current.work_time),
-        "worker_answers": record.count(),
-        "worker_rejected": record.filter(status="Rejected").count(),
+        "worker_answers": _counted(record),
+        "worker_rejected": _counted(record.filter(status="Rejected")),
         "can_decide": rules.can_decide(current),
         "before": queue[place - 1] if place > 0 else None,
         "after": queue[place + 1] if 0 <= place < len(queue) - 1 else None,
         "can_undo": bool(current.pending_verdict),
     }
+
+
+def _counted(found: QuerySet[Assignment]) -> int:
+    return len(found.values("pk")[:MOST_COUNTED])
 
 
 # One answer ---------------------------------------------------------------------------------------
@@ -266,9 +270,7 @@ def job(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     batch = Batch.objects.for_actor(request.actor).filter(public_id=subject).first() if subject else None
     waiting_for_mturk = 0
     if batch:
-        waiting_for_mturk = (
-            Assignment.objects.filter(batch=batch, status="Submitted").exclude(pending_verdict="").count()
-        )
+        waiting_for_mturk = pending_count(batch)
     context = {
         "nav": "review",
         "job": found,
@@ -307,6 +309,9 @@ def _needs(live: Any, connections: Any) -> list[dict[str, str]]:
         needs.append(
             _need("red", f"{connection}: {connection.problem}", "Look", "accounts:connection", connection)
         )
+    for connection in connections.filter(paused_at__isnull=False):
+        said = f"{connection}: nothing is sent. {connection.paused_reason}"
+        needs.append(_need("red", said, "Look", "accounts:connection", connection))
     for connection in connections.filter(creation_paused_at__isnull=False):
         said = f"{connection}: creating HITs is paused. {connection.creation_paused_reason}"
         needs.append(_need("red", said, "Look", "accounts:connection", connection))
@@ -320,8 +325,7 @@ def _needs(live: Any, connections: Any) -> list[dict[str, str]]:
             _need("orange", f"{batch} is paused. {batch.state_reason}", "Look", "projects:batch", batch)
         )
     for batch in live.filter(answers_submitted__gt=0).order_by("pk")[:8]:
-        waiting = Assignment.objects.filter(batch=batch).awaiting_review()
-        count = waiting.count()
+        count = waiting_count(batch)
         if count:
             answers = f"{count:,} answer{'s wait' if count != 1 else ' waits'}"
             said = f"{batch}: {answers} for a decision."

@@ -104,7 +104,7 @@ def _sample(project: Project) -> dict[str, Any]:
     if upload is None:
         return {}
     with open_file(upload.file) as stream:
-        rows = first_rows(stream, upload.file.name, 1)
+        rows = first_rows(stream, upload.file.name, 1, upload.encoding)
     return rows[0].values if rows else {}
 
 

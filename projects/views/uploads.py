@@ -9,25 +9,29 @@ from django.contrib import messages
 from django.db.models import Q, QuerySet
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from mturkhub.accounts.actors import TeamRequest
 from mturkhub.accounts.models import Connection
-from mturkhub.accounts.permissions import Permission, can, check_can, refusal
+from mturkhub.accounts.permissions import Loan, Permission, can, check_can, refusal
+from mturkhub.accounts.rules.connections import balance_seen, check_can_use
 from mturkhub.common.errors import ActionRefused
-from mturkhub.common.stored_files import open_file
+from mturkhub.common.stored_files import open_file, store_what_arrives
 from mturkhub.common.tabular import Issue, csv_line, read_table
 from projects import rules
 from projects.actions.batches import publish_batch as publish
 from projects.actions.uploads import (
     change_batch,
     check_again,
+    choose_encoding,
     create_batch,
     drop_bad_lines,
-    latest_template,
+    take_file,
     upload_file,
 )
 from projects.batch_reading import BatchReport, checked, first_rows
+from projects.checking import latest_template
 from projects.costs import Cost, batch_cost, hourly_wage
 from projects.filters import public_id_or_none
 from projects.forms import BatchSettingsForm, UploadForm
@@ -45,10 +49,19 @@ def _columns_needed(project: Project) -> list[str]:
     return [each.name for each in find_placeholders(template.html) if each.name != WHOLE_ROW]
 
 
+@csrf_exempt
 @require_http_methods(["GET", "POST"])
 def upload_batch(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    """Exempt only until it is known whose file this is: looking for the token reads the file, and so stores it."""
     project = get_object_or_404(Project.objects.for_actor(request.actor), public_id=public_id)
     check_can(request.actor, Permission.BATCH_CREATE, project.team_id)
+    if request.method == "POST":
+        store_what_arrives(request, project.team_id)
+    return _upload_page(request, project)
+
+
+@csrf_protect
+def _upload_page(request: TeamRequest, project: Project) -> HttpResponse:
     if not project.templates.exists():
         messages.warning(request, "Write the question first; then a file can be checked against it.")
         return redirect("projects:edit_template", project.public_id)
@@ -56,11 +69,11 @@ def upload_batch(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
         request.POST or None, request.FILES or None, initial={"pasted": _pasted_before(request, project)}
     )
     if request.method == "POST" and form.is_valid():
-        file = form.cleaned_data["file"]
-        name, chunks = (
-            (file.name, file.chunks()) if file else (PASTED, iter([form.cleaned_data["pasted"].encode()]))
-        )
-        upload = upload_file(project, by=request.actor, name=name, chunks=chunks)
+        if file := form.cleaned_data["file"]:
+            upload = take_file(project, by=request.actor, file=file.stored)
+        else:
+            pasted = [form.cleaned_data["pasted"].encode()]
+            upload = upload_file(project, by=request.actor, name=PASTED, chunks=pasted)
         return redirect("projects:check_upload", upload.public_id)
     context = {"nav": "projects", "project": project, "form": form, "needed": _columns_needed(project)}
     return render(request, "projects/upload_batch.html", context, status=400 if form.errors else 200)
@@ -94,6 +107,11 @@ def sample_file(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
 def check_upload(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     upload = _upload(request, public_id)
     report = check_again(upload)
+    if report is None:
+        return _being_checked(request, upload)
+    if request.htmx:
+        # The part that shows how far the check has come asks again; now there is a whole page to show.
+        return HttpResponse(headers={"HX-Refresh": "true"})
     position = _position(request)
     rows = [] if report.refusal else _first_rows(upload)
     row = rows[min(position, len(rows) - 1)] if rows else None
@@ -122,9 +140,15 @@ def check_upload(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     return render(request, "projects/check_upload.html", context)
 
 
+def _being_checked(request: TeamRequest, upload: BatchUpload) -> HttpResponse:
+    page = "_checking.html" if request.htmx else "checking_upload.html"
+    context = {"nav": "projects", "upload": upload, "project": upload.project}
+    return render(request, f"projects/{page}", context)
+
+
 def _upload(request: TeamRequest, public_id: uuid.UUID) -> BatchUpload:
     uploads = BatchUpload.objects.for_actor(request.actor).select_related(
-        "project", "file", "lines_dropped_by"
+        "project", "file", "lines_dropped_by", "encoding_by"
     )
     upload = get_object_or_404(uploads, public_id=public_id)
     check_can(request.actor, Permission.BATCH_CREATE, upload.team_id)
@@ -138,7 +162,7 @@ def _position(request: TeamRequest) -> int:
 
 def _first_rows(upload: BatchUpload) -> list[Any]:
     with open_file(upload.file) as stream:
-        return first_rows(stream, upload.file.name, PREVIEW_ROWS)
+        return first_rows(stream, upload.file.name, PREVIEW_ROWS, upload.encoding)
 
 
 def _blocked(upload: BatchUpload, report: BatchReport) -> str:
@@ -157,6 +181,13 @@ def drop_lines(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     return redirect("projects:check_upload", upload.public_id)
 
 
+@require_POST
+def choose_upload_encoding(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    upload = _upload(request, public_id)
+    choose_encoding(upload, by=request.actor, encoding=request.POST.get("encoding", ""))
+    return redirect("projects:check_upload", upload.public_id)
+
+
 @require_safe
 def bad_lines(request: TeamRequest, public_id: uuid.UUID) -> StreamingHttpResponse:
     """Every bad line with what is wrong with it, as CSV."""
@@ -171,7 +202,7 @@ def _bad_lines(upload: BatchUpload) -> Iterator[bytes]:
     template = latest_template(upload.project)
     with open_file(upload.file) as stream:
         try:
-            table = read_table(stream, upload.file.name)
+            table = read_table(stream, upload.file.name, upload.encoding)
             for record in checked(table, template.html, upload.project.frame_height):
                 if isinstance(record, Issue):
                     cells = [record.line, record.column, record.found, record.sentence]
@@ -196,8 +227,9 @@ def make_batch(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
 
 
 def _connections(request: TeamRequest) -> QuerySet[Connection]:
-    """Local ones first; Amazon's only once they have passed their test."""
+    """Local ones first, the team's own and those it may publish on; Amazon's once they have passed their test."""
     ours = Connection.objects.for_actor(request.actor).select_related("account")
+    ours = ours.allowing(Loan.PUBLISH, request.team.pk if request.team else 0)
     return ours.filter(Q(environment="local") | Q(tested_at__isnull=False, problem="")).order_by(
         "environment", "pk"
     )
@@ -230,7 +262,9 @@ def _cost_page(request: TeamRequest, batch: Batch, form: BatchSettingsForm, *, s
 
 
 def _draft(request: TeamRequest, public_id: uuid.UUID) -> Batch:
-    batches = Batch.objects.for_actor(request.actor).select_related("connection", "project", "upload", "team")
+    batches = Batch.objects.for_actor(request.actor).select_related(
+        "connection", "project", "upload__lines_dropped_by", "upload__encoding_by", "team"
+    )
     batch = get_object_or_404(batches, public_id=public_id)
     check_can(request.actor, Permission.BATCH_CREATE, batch.team_id)
     return batch
@@ -250,30 +284,32 @@ def _receipt(request: TeamRequest, batch: Batch, form: BatchSettingsForm) -> dic
         max_assignments=batch.max_assignments,
         schedule=connection.fee_schedule,
     )
-    left = connection.balance - bill.total if connection.balance is not None else None
+    balance = balance_seen(connection, batch.team_id)
+    left = balance - bill.total if balance is not None else None
     wage = hourly_wage(batch.reward, batch.estimated_duration)
     return {
         "batch": batch,
         "form": form,
         "connection": connection,
         "cost": bill,
+        "balance": balance,
         "left": left,
         "missing": -left if left is not None and left < 0 else None,
         "wage": wage,
         "target": batch.team.target_hourly_wage,
         "is_fair": wage is not None and wage >= batch.team.target_hourly_wage,
-        "blocked": _why_not_publish(request, batch, left),
+        "blocked": _why_not_publish(request, batch, bill, balance),
         "is_production": connection.environment == "production",
     }
 
 
-def _why_not_publish(request: TeamRequest, batch: Batch, left: Decimal | None) -> str:
+def _why_not_publish(request: TeamRequest, batch: Batch, bill: Cost, balance: Decimal | None) -> str:
     if not can(request.actor, Permission.BATCH_PUBLISH, batch.team_id):
         return refusal(request.actor, Permission.BATCH_PUBLISH, batch.team_id)
     try:
         rules.check_can_publish(batch)
-        if left is not None and batch.connection.balance is not None:
-            rules.check_balance_covers(batch.connection.balance, batch.connection.balance - left)
+        check_can_use(batch.connection, batch.team_id)
+        rules.check_balance_covers(batch.connection.balance, bill.total, seen=balance)
     except ActionRefused as refused:
         return refused.sentence
     return ""

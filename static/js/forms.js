@@ -1,6 +1,7 @@
 // Small helps around forms; each of them works without this script as well.
 // data-drop: a place to drop a file onto its file input. data-fills="id": a file input whose text goes into a textarea.
-// data-toggles-all="name": a box that ticks all boxes of that name.
+// data-most-bytes="n": a file input that says so before a larger file is sent in vain.
+// data-toggles-all="name": a box that ticks all boxes of that name. data-selects: a field whose text is chosen when it is entered.
 for (const place of document.querySelectorAll("[data-drop]")) {
   const input = place.querySelector("input[type=file]");
   for (const name of ["dragenter", "dragover"]) {
@@ -14,7 +15,9 @@ for (const place of document.querySelectorAll("[data-drop]")) {
   }
   place.addEventListener("drop", (event) => {
     event.preventDefault();
-    if (event.dataTransfer.files.length) input.files = event.dataTransfer.files;
+    if (!event.dataTransfer.files.length) return;
+    input.files = event.dataTransfer.files;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
   });
 }
 
@@ -26,10 +29,22 @@ document.addEventListener("change", async (event) => {
     textarea.dispatchEvent(new CustomEvent("replace", { detail: textarea.value }));
     textarea.dispatchEvent(new Event("input", { bubbles: true }));
   }
+  const limited = event.target.closest("input[type=file][data-most-bytes]");
+  if (limited) {
+    const most = Number(limited.dataset.mostBytes);
+    const isTooLarge = [...limited.files].some((file) => file.size > most);
+    const sentence = `The file is larger than ${most / 1024 ** 2} MB. Split it into several files.`;
+    limited.setCustomValidity(isTooLarge ? sentence : "");
+    limited.reportValidity();
+  }
   const all = event.target.closest("[data-toggles-all]");
   if (all) {
     for (const box of document.getElementsByName(all.dataset.togglesAll)) box.checked = all.checked;
   }
+});
+
+document.addEventListener("focusin", (event) => {
+  if (event.target.matches("[data-selects]")) event.target.select();
 });
 
 // A button pressed twice by mistake sends once.

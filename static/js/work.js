@@ -8,10 +8,14 @@
   const lastMinute = document.querySelector("[data-last-minute]");
   let endsAt = performance.now() + Number(clock.dataset.left) * 1000;
   let asking = false;
+  let askedAt = -Infinity;
+  let isHinted = false;
 
   const ask = async () => {
     if (asking) return;
     asking = true;
+    askedAt = performance.now();
+    isHinted = false;
     try {
       const answer = await fetch(clock.dataset.state, { headers: { Accept: "application/json" } });
       if (!answer.ok || answer.redirected) throw new Error(answer.statusText);
@@ -27,6 +31,12 @@
     }
   };
 
+  // A page can hint as often as it likes; the server is asked once a second.
+  const hinted = () => {
+    isHinted = true;
+    if (performance.now() - askedAt > 1000) ask();
+  };
+
   const figure = clock.querySelector("[data-clock]");
   const bar = clock.querySelector("progress");
   clock.querySelector("[data-clock-word]").hidden = false;
@@ -39,7 +49,7 @@
     figure.textContent = hours ? `${hours}:${two(minutes)}:${two(left % 60)}` : `${minutes}:${two(left % 60)}`;
     bar.value = left;
     lastMinute.hidden = left > 60;
-    if (left === 0 && !isOver) ask();
+    if ((left === 0 && !isOver) || isHinted) ask();
     isOver = left === 0;
   };
   tick();
@@ -49,10 +59,10 @@
   let loads = 0;
   frame?.addEventListener("load", () => {
     loads += 1;
-    if (loads > 1) ask();
+    if (loads > 1) hinted();
   });
   addEventListener("message", (event) => {
-    if (event.source === frame?.contentWindow && event.data?.mturkhub === "submitted") ask();
+    if (event.source === frame?.contentWindow && event.data?.mturkhub === "submitted") hinted();
   });
 
   const choice = document.getElementById("choose-next");

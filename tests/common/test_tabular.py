@@ -164,11 +164,17 @@ def test_an_escaped_emoji_in_json_is_one_character():
         ("a, a\n1,2\n", "Line 1 names the column “a” 2 times."),
         ('"text\nhello\n', "The quote opened in line 1 is never closed."),
         # No text.
-        ("text\n".encode("utf-16"), "The file is UTF-16 text. Save it as UTF-8, then upload it again."),
-        ("text\n".encode("utf-16-be"), "The file is no text: its first line holds NUL bytes."),
+        (
+            "text\n".encode("utf-16"),
+            "The file is UTF-16 text. Say so, or save it as UTF-8, then upload it again.",
+        ),
+        ("text\n".encode("utf-16-be"), "The file is no UTF-8 text: its first line holds NUL bytes."),
         (b"PK\x03\x04\x14\x00", "This is a spreadsheet or an archive, not text."),
         (b"\x89PNG\r\n\x1a\n", "Line 1 is not UTF-8 text: byte 0x89 at position 1."),
-        (b"text\nok\ncaf\xe9\n", "Line 3 is not UTF-8 text: byte 0xe9 at position 4. Save the file as UTF-8"),
+        (
+            b"text\nok\ncaf\xe9\n",
+            "Line 3 is not UTF-8 text: byte 0xe9 at position 4. Choose its encoding, or save",
+        ),
         (b"text\n\xed\xa0\x80\n", "Line 2 is not UTF-8 text: byte 0xed at position 1."),
         ("text\rhello\r", "Line 1 holds a carriage return that ends no line."),
     ],

@@ -1,6 +1,7 @@
 """Rows for tests, one module per room."""
 
 from tests.factories.accounts import (
+    AccountGrantFactory,
     ConnectionFactory,
     MembershipFactory,
     RequesterAccountFactory,
@@ -20,6 +21,7 @@ from tests.factories.projects import (
 from tests.factories.workers import TeamWorkerFactory, WorkerFactory
 
 __all__ = [
+    "AccountGrantFactory",
     "AssignmentFactory",
     "BatchFactory",
     "BatchRowFactory",

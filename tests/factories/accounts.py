@@ -4,7 +4,8 @@ import factory
 from django.conf import settings
 
 from mturkhub.accounts.credentials import Keys, encrypt
-from mturkhub.accounts.models import Connection, Membership, RequesterAccount, Team, User
+from mturkhub.accounts.models import AccountGrant, Connection, Membership, RequesterAccount, Team, User
+from mturkhub.accounts.permissions import Loan
 
 
 class UserFactory(factory.django.DjangoModelFactory):
@@ -39,6 +40,17 @@ class RequesterAccountFactory(factory.django.DjangoModelFactory):
 
     team = factory.SubFactory(TeamFactory)
     name = "Main account"
+
+
+class AccountGrantFactory(factory.django.DjangoModelFactory):
+    """An account lent with everything that can be lent; `permissions=[...]` for less."""
+
+    class Meta:
+        model = AccountGrant
+
+    account = factory.SubFactory(RequesterAccountFactory)
+    team = factory.SubFactory(TeamFactory)
+    permissions = factory.LazyFunction(lambda: [each.value for each in Loan])
 
 
 class ConnectionFactory(factory.django.DjangoModelFactory):

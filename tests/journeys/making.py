@@ -1,6 +1,7 @@
 """What a journey starts from, made by actions in a process of the dashboard; each verb prints an address.
 
-`batch NAME ROWS` publishes a batch with one answer per row. `person EMAIL ROLE` prints a link that signs them in.
+`batch NAME ROWS` publishes a batch with one answer per row, `draft NAME ROWS` leaves it unpublished. `person EMAIL ROLE` prints a link that signs them in;
+`stranger EMAIL TEAM` the same for the owner of another team.
 """
 
 import sys
@@ -9,7 +10,7 @@ from decimal import Decimal
 import django
 
 
-def make_batch(name: str, rows: str) -> str:
+def make_draft(name: str, rows: str, *, publish: bool = False) -> str:
     from mturkhub.accounts.actors import Actor
     from mturkhub.accounts.models import Connection, Membership
     from projects.actions.batches import publish_batch
@@ -32,7 +33,14 @@ def make_batch(name: str, rows: str) -> str:
     lines = ["content", *(f"tweet {number}" for number in range(1, int(rows) + 1))]
     upload = upload_file(project, by=by, name="tweets.csv", chunks=["\n".join(lines).encode()])
     connection = Connection.objects.filter(account__team=owner.team).earliest("pk")
-    return f"/batches/{publish_batch(create_batch(upload, by=by, connection=connection), by=by).public_id}/"
+    batch = create_batch(upload, by=by, connection=connection)
+    if publish:
+        batch = publish_batch(batch, by=by)
+    return f"/batches/{batch.public_id}/"
+
+
+def make_batch(name: str, rows: str) -> str:
+    return make_draft(name, rows, publish=True)
 
 
 def make_person(email: str, role: str) -> str:
@@ -44,7 +52,16 @@ def make_person(email: str, role: str) -> str:
     return new_sign_in_link(user)
 
 
+def make_stranger(email: str, name: str) -> str:
+    from mturkhub.accounts.models import Membership, Team, User
+    from mturkhub.accounts.sign_in_links import new_sign_in_link
+
+    user = User.objects.create_user(email, None)
+    Membership.objects.create(team=Team.objects.create(name=name), user=user, role="owner")
+    return new_sign_in_link(user)
+
+
 if __name__ == "__main__":
     django.setup()
-    verbs = {"batch": make_batch, "person": make_person}
+    verbs = {"draft": make_draft, "batch": make_batch, "person": make_person, "stranger": make_stranger}
     print(verbs[sys.argv[1]](*sys.argv[2:]))  # noqa: T201

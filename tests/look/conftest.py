@@ -20,6 +20,7 @@ from projects.counting import recount
 from projects.models import Assignment, Batch, BatchUpload, Project
 from tests.conftest import Person
 from tests.factories import (
+    AccountGrantFactory,
     AssignmentFactory,
     BatchFactory,
     ConnectionFactory,
@@ -91,8 +92,14 @@ def lab(team: Team, connection: Connection, olive: Person, bells: None) -> Lab:
     )
     decided, untouched = _answer(batch, olive, connection)
     production = ConnectionFactory(
-        account=connection.account, environment="production", name="Amazon", balance=Decimal("0.36")
+        account=connection.account,
+        environment="production",
+        name="Amazon",
+        balance=Decimal("0.36"),
+        problem="This access key may not call GetAccountBalance. Give its IAM user the policy.",
+        missing="policy",
     )
+    AccountGrantFactory(account=connection.account, granted_by=olive.user)
     return Lab(
         project=project,
         batch=batch,

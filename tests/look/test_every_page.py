@@ -81,6 +81,9 @@ def test_pages_of_the_whole_team(olive: Person, lab: Lab, window_of: Window) -> 
                 address("accounts:connection", connection),
                 address("accounts:create_connection"),
                 address("accounts:replace_keys", connection),
+                address("accounts:account", lab.batch.connection.account.public_id),
+                address("projects:activity"),
+                f"{address('projects:activity')}?batch={lab.batch.public_id}&kind=assignment",
             ],
         )
         == []
@@ -96,6 +99,8 @@ def test_pages_with_nothing_on_them_yet(olive: Person, window_of: Window) -> Non
             [
                 address("projects:home"),
                 address("projects:review"),
+                address("projects:activity"),
+                address("accounts:connections"),
                 address("projects:create_project"),
                 address("projects:project", project.public_id),
                 address("projects:edit_template", project.public_id),
@@ -117,8 +122,17 @@ def test_pages_that_refuse(olive: Person, vera: Person, lab: Lab, window_of: Win
     def reject(page: Page) -> None:
         page.locator(".decide-bar .btn-reject").click()
 
+    def lend(page: Page) -> None:
+        page.get_by_label("Share code of the other team").fill("nobody-at-all")
+        page.get_by_role("button", name="Lend").click()
+        page.get_by_text("No team has this share code").wait_for()
+
     window = window_of(olive)
     assert faults_of(window, [address("projects:create_project")], prepare=save) == []
+    account = lab.batch.connection.account.public_id
+    assert faults_of(window, [address("accounts:account", account)], prepare=lend) == []
+    refused = lab.production.connection
+    assert faults_of(window, [address("accounts:connection", refused.public_id)]) == []
     assert faults_of(window, [address("projects:review_batch", lab.batch.public_id)], prepare=reject) == []
     assert faults_of(window, ["/nothing/"]) == []
     assert (

@@ -13,6 +13,9 @@ _NOT_NOW = "409 409 403 403 404 302"
 
 ROWS = {
     "projects:home": Row(get=SIGNED_IN),
+    # Everybody sees who did what in their own team.
+    "projects:activity": Row(get=SIGNED_IN),
+    "projects:download_activity": Row(get=SIGNED_IN),
     "projects:batch": Row(get=TEAM, **_BATCH),
     "projects:batch_figures": Row(get=TEAM, **_BATCH),
     "projects:batch_rows": Row(get=TEAM, **_BATCH),

@@ -58,6 +58,7 @@ ROWS = {
     ),
     "projects:sample_file": Row(get=TEAM, **_PROJECT),
     "projects:check_upload": Row(get=_MANAGERS, **_UPLOAD),
+    "projects:choose_upload_encoding": Row(post=_MANAGERS_POST, data={"encoding": "cp1252"}, **_UPLOAD),
     "projects:drop_lines": Row(post=_MANAGERS_POST, **_UPLOAD),
     "projects:bad_lines": Row(get=_MANAGERS, **_UPLOAD),
     "projects:make_batch": Row(post=_MANAGERS_POST, **_UPLOAD),

@@ -9,9 +9,9 @@ from django.urls import reverse
 from mturkhub.accounts.activity import record
 from mturkhub.accounts.actors import Actor
 from projects.actions import batches, reviews
+from projects.activity import OWN_SENTENCES
 from projects.models import Assignment
 from projects.states import Verdict
-from projects.views.batches import _SENTENCES
 from tests.factories import BatchFactory
 from tests.projects.pages import HOSTILE, answer, count_queries, get, is_shown_as_text, words
 
@@ -67,7 +67,7 @@ def test_a_rule_of_the_system_is_named_as_one(olive, batch):
     assert lines(get(olive, "batch_activity", batch)) == ["By rule “approve at once”: asked for new answers"]
 
 
-@pytest.mark.parametrize("verb", [*_SENTENCES, "batch.something_newer"])
+@pytest.mark.parametrize("verb", [*OWN_SENTENCES, "batch.something_newer"])
 def test_an_event_without_its_details_is_still_told(olive, batch, verb):
     record(olive.actor, verb, batch, team_id=batch.team_id)
 

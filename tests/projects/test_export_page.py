@@ -91,6 +91,20 @@ def test_a_name_without_letters_still_makes_a_file_name(vera, batch):
     assert f'"batch-{batch.pk}.json"' in download(vera, "results_json", batch)["Content-Disposition"]
 
 
+def test_the_csv_for_spreadsheets_is_offered_in_words_and_under_a_name_of_its_own(vera, batch):
+    answer(batch, {"mood": ["=1"]})
+    url = reverse("projects:results_csv", args=[batch.public_id])
+
+    html = get(vera, "batch_export", batch)
+    response = download(vera, "results_csv", batch, "?spreadsheet=1")
+
+    assert f'href="{url}?spreadsheet=1"' in html
+    assert "an apostrophe stands before what would be a formula" in words(html)
+    name = f"Batch_{batch.pk}_batch_results_spreadsheet.csv"
+    assert response["Content-Disposition"] == f'attachment; filename="{name}"'
+    assert text(response).startswith("\ufeff")
+
+
 @pytest.mark.parametrize(("query", "count"), [("", 2), ("?left_out=0", 2), ("?left_out=1", 3)])
 def test_what_is_left_out_comes_only_when_asked_for(vera, batch, query, count):
     answer(batch, {"mood": ["1"]}, {"mood": ["2"]})

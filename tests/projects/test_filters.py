@@ -118,19 +118,19 @@ def test_rows_come_by_number_or_by_their_newest_answer(batch):
     RowResult.objects.filter(batch=batch, number=1).update(last_answer_at=NOON)
     RowResult.objects.filter(batch=batch, number=3).update(last_answer_at=NOON + timedelta(hours=1))
 
-    assert numbers(RowFilter().apply(batch)) == [1, 2, 3]
-    assert numbers(RowFilter(sort="newest").apply(batch)) == [3, 1]
+    assert numbers(RowFilter().page(batch).items) == [1, 2, 3]
+    assert numbers(RowFilter(sort="newest").page(batch).items) == [3, 1]
 
 
 def test_rows_are_found_by_progress_number_text_and_hit_id(batch):
     RowResult.objects.filter(batch=batch, number=2).update(progress="failed")
     hit_id = batch.hits.get(row__number=3).mturk_id
 
-    assert numbers(RowFilter(progress="failed").apply(batch)) == [2]
-    assert numbers(RowFilter(text="2").apply(batch)) == [2]
-    assert numbers(RowFilter(text="Sentence 1").apply(batch)) == [1]
-    assert numbers(RowFilter(text=hit_id).apply(batch)) == [3]
-    assert numbers(RowFilter(text="9" * 50).apply(batch)) == []
+    assert numbers(RowFilter(progress="failed").page(batch).items) == [2]
+    assert numbers(RowFilter(text="2").page(batch).items) == [2]
+    assert numbers(RowFilter(text="Sentence 1").page(batch).items) == [1]
+    assert numbers(RowFilter(text=hit_id).page(batch).items) == [3]
+    assert numbers(RowFilter(text="9" * 50).page(batch).items) == []
 
 
 # Addresses ----------------------------------------------------------------------------------------
@@ -241,3 +241,49 @@ def test_a_long_list_is_counted_only_so_far(batch, monkeypatch):
     page = page_of(Assignment.objects.filter(batch=batch).order_by("id"), "")
 
     assert (page.total, page.total_words) == (2, "more than 10,000")
+
+
+# Searching ----------------------------------------------------------------------------------------
+
+
+def test_a_search_looks_through_so_many_and_goes_on_from_there(olive, connection, monkeypatch):
+    monkeypatch.setattr("projects.filters.SEARCHED", 4)
+    batch = BatchFactory(
+        project__team=olive.team,
+        connection=connection,
+        published=True,
+        rows=[{"text": text} for text in ("x", "hit", "x", "x", "x", "x", "x", "x", "hit", "hit")],
+    )
+    chosen = RowFilter(text="hit")
+
+    pages, place = [], ""
+    while not pages or place:
+        pages.append(chosen.page(batch, place))
+        place = pages[-1].older
+
+    assert [numbers(page.items) for page in pages] == [[2], [], [9, 10]]
+    assert [page.is_part for page in pages] == [True, True, True]
+    assert numbers(chosen.page(batch, pages[-1].newer).items) == []
+    assert pages[0].all_words == "that match"
+
+
+def test_a_row_named_by_its_number_comes_first_however_far_it_is(olive, connection, monkeypatch):
+    monkeypatch.setattr("projects.filters.SEARCHED", 2)
+    batch = BatchFactory(
+        project__team=olive.team,
+        connection=connection,
+        published=True,
+        rows=[{"text": f"{number} or 7"} for number in range(1, 9)],
+    )
+
+    first = RowFilter(text="7").page(batch)
+
+    assert numbers(first.items) == [7, 1, 2]
+    assert numbers(RowFilter(text="7").page(batch, first.older).items) == [3, 4]
+
+
+def test_a_bulk_decision_takes_every_match_and_not_only_those_looked_through(batch, answers, monkeypatch):
+    monkeypatch.setattr("projects.filters.SEARCHED", 1)
+
+    assert len(AssignmentFilter(show="all", text="sentence").apply(batch)) == len(answers)
+    assert len(AssignmentFilter(show="all", text="sentence").page(batch).items) == 1

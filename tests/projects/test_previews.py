@@ -1,6 +1,5 @@
 """The frame that shows somebody's HTML: who may load it, for how long, and what it cannot reach."""
 
-import re
 import uuid
 from datetime import timedelta
 
@@ -15,22 +14,11 @@ from mturkhub.common import clock
 from mturkhub.common.models import StoredFile
 from mturkhub.common.stored_files import delete_expired_files
 from projects import previews
-from projects.previews import Preview, preview_url
-from tests.factories import HITTemplateFactory, ProjectFactory, TeamFactory
+from projects.previews import Preview, preview_response, preview_url
+from tests import attacks
+from tests.factories import BatchFactory, HITTemplateFactory, ProjectFactory, TeamFactory
 
-HOSTILE = """<p id=said>not run</p><script>
-const said = {origin: window.origin};
-const attempt = async (name, act) => { try { said[name] = String(await act()) } catch (error) { said[name] = error.name } };
-(async () => {
-  await attempt("parent", () => parent.document.title);
-  await attempt("cookie", () => document.cookie);
-  await attempt("storage", () => localStorage.length);
-  await attempt("top", () => { if (top !== self) top.location = "about:blank"; return "asked" });
-  await attempt("popup", () => window.open("about:blank"));
-  await attempt("home", async () => (await fetch("/", {credentials: "include"})).status);
-  document.getElementById("said").textContent = JSON.stringify(said);
-})();
-</script>"""
+HEARTBEAT = '<script src="/static/js/heartbeat.js"></script>'
 
 
 @pytest.fixture
@@ -44,11 +32,11 @@ def url(team, olive):
 
 
 @pytest.mark.django_db
-def test_the_page_is_the_filled_html_and_nothing_of_ours(url, olive):
+def test_the_page_is_the_filled_html_and_one_script_of_ours(url, olive):
     answer = olive.client.get(url(values={"text": "<b>漢 & ü</b>"}))
 
     assert answer.status_code == 200
-    assert answer.content.decode() == "<p><b>漢 & ü</b></p>"
+    assert answer.content.decode() == f"{HEARTBEAT}<p><b>漢 & ü</b></p>"
 
 
 @pytest.mark.django_db
@@ -156,38 +144,151 @@ def test_a_forged_address_is_refused(url, team, olive):
 # In a browser -------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def open_editor(olive, live_server, new_context):
+    """Opens the editor of a project with this template, with somebody signed in."""
+
+    def open_editor(html):
+        project = ProjectFactory(team=olive.team, created_by=olive.user)
+        HITTemplateFactory(project=project, html=html)
+        context = new_context(base_url=live_server.url)
+        session = olive.client.cookies[settings.SESSION_COOKIE_NAME].value
+        context.add_cookies(
+            [
+                {"name": settings.SESSION_COOKIE_NAME, "value": session, "url": live_server.url},
+                # One that scripts of our own origin could read.
+                {"name": "mturkhub_tz", "value": "Europe/Zurich", "url": live_server.url},
+            ]
+        )
+        page = context.new_page()
+        # Something to go back to.
+        page.goto("/projects/")
+        page.goto(reverse("projects:edit_template", args=[project.public_id]))
+        return page
+
+    return open_editor
+
+
 @pytest.mark.django_db(transaction=True)
-def test_a_hostile_template_reaches_neither_the_dashboard_nor_the_window(olive, live_server, new_context):
-    project = ProjectFactory(team=olive.team, created_by=olive.user)
-    HITTemplateFactory(project=project, html=HOSTILE)
-    context = new_context(base_url=live_server.url)
-    session = olive.client.cookies[settings.SESSION_COOKIE_NAME].value
-    context.add_cookies(
-        [
-            {"name": settings.SESSION_COOKIE_NAME, "value": session, "url": live_server.url},
-            # One that scripts of our own origin could read.
-            {"name": "mturkhub_tz", "value": "Europe/Zurich", "url": live_server.url},
-        ]
-    )
-    page = context.new_page()
-    address = reverse("projects:edit_template", args=[project.public_id])
+def test_a_hostile_template_reaches_neither_the_dashboard_nor_the_window(open_editor, olive):
+    page = open_editor("<p>not yet</p>")
+    page.frame_locator(".preview-frame").get_by_text("not yet").wait_for()
+    address, title = page.url, page.title()
+    editor = page.locator(".cm-content")
 
-    page.goto(address)
-    frame = page.frame_locator("iframe.preview-frame")
-    frame.locator("#said", has_text=re.compile("^{")).wait_for()
-    said = page.frames[1].evaluate("JSON.parse(document.getElementById('said').textContent)")
+    with attacks.watched(page) as noticed:
+        editor.fill(attacks.EVERYTHING)
+        page.frame_locator(".preview-frame").get_by_text("all tried").wait_for()
+        said = attacks.tried_by(page.frames[1])
+        page.keyboard.type("still here")
 
-    assert said == {
-        "origin": "null",
-        "parent": "SecurityError",
-        "cookie": "SecurityError",
-        "storage": "SecurityError",
-        "top": "SecurityError",
-        "popup": "null",
-        "home": "TypeError",
-    }
-    assert page.url == f"{live_server.url}{address}"
-    assert len(context.pages) == 1
-    # The address by itself, outside of our frame, is as harmless: the answer's own policy holds.
+    assert said == attacks.REFUSED
+    assert noticed == attacks.Noticed()
+    assert (page.url, page.title()) == (address, title)
+    # Nor did it get what is typed: the keyboard stays where it was.
+    assert "still here" in page.locator("textarea[name=html]").input_value()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_its_address_by_itself_is_as_harmless_for_the_answers_own_policy_holds(open_editor):
+    page = open_editor("<p>Hello</p>")
+    page.frame_locator(".preview-frame").get_by_text("Hello").wait_for()
+
     page.goto(page.frames[1].url)
-    page.locator("#said", has_text=re.compile('"origin":"null"')).wait_for()
+
+    assert page.evaluate("self.origin") == "null"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("script", attacks.NEVER_ENDING.values(), ids=attacks.NEVER_ENDING)
+def test_a_preview_that_hangs_is_stopped_and_said_so_while_the_page_lives(open_editor, script):
+    page = open_editor(attacks.page_that(script))
+    note = page.get_by_text("did not answer for 5 seconds")
+
+    note.wait_for()
+
+    assert page.locator("iframe").count() == 0
+    # Mended, it is shown again.
+    page.locator(".cm-content").fill("<p>Mended</p>")
+    page.frame_locator(".preview-frame").get_by_text("Mended").wait_for()
+    assert not note.is_visible()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_preview_in_the_place_of_a_hanging_one_is_stopped_too(open_editor):
+    """The browser gives it the same process, so that it never says a word."""
+    page = open_editor(attacks.page_that("document.title = 'hangs'; for (;;);"))
+    page.wait_for_timeout(1000)
+
+    page.get_by_label("Before accepting").check(force=True)
+
+    page.get_by_text("did not answer for 5 seconds").wait_for()
+    assert page.locator("iframe").count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_stopped_preview_can_be_loaded_again_and_is_watched_again(open_editor):
+    page = open_editor(attacks.page_that("for (;;);"))
+    note = page.get_by_text("did not answer for 5 seconds")
+    note.wait_for()
+
+    page.get_by_role("button", name="Load it again").click()
+
+    assert page.locator("iframe").count() == 1
+    assert note.is_hidden()
+    note.wait_for()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "script",
+    [attacks.FLOOD, attacks.FLOOD_THAT_ANSWERS, attacks.FLOOD_FROM_WITHIN],
+    ids=["in a loop", "while it answers", "from a frame within"],
+)
+def test_a_preview_that_floods_the_page_with_messages_is_stopped(open_editor, script):
+    page = open_editor(attacks.page_that(script))
+
+    page.locator("[data-stopped]:visible").wait_for()
+
+    assert page.locator("iframe").count() == 0
+    page.get_by_role("link", name="Home").first.click()
+    page.wait_for_url("**/")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_form_in_a_preview_sends_nothing_in_the_persons_name(open_editor, olive):
+    batch = BatchFactory(project__team=olive.team, project__created_by=olive.user, rows=1)
+    target = reverse("projects:publish_batch", args=[batch.public_id])
+    page = open_editor(f'<form method=post action="{target}"><button>Win a prize</button></form>')
+
+    with page.expect_response(f"**{target}") as answered:
+        page.frame_locator(".preview-frame").get_by_role("button").click()
+
+    assert answered.value.status == 403
+    assert "cookie" not in answered.value.request.all_headers()
+    batch.refresh_from_db()
+    assert batch.state == "draft"
+
+
+# Where our script stands --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("page", "start"),
+    [
+        ("<p>x", ""),
+        ("<!DOCTYPE html><html><p>x", "<!DOCTYPE html>"),
+        (
+            "\n<!-- a --><!-- <!doctype b> -->\n<!doctype html>x",
+            "\n<!-- a --><!-- <!doctype b> -->\n<!doctype html>",
+        ),
+        ("<!-- <!doctype html> -->x", ""),
+        # No regular expression may take for ever over it.
+        ("<!-- -->" * 8000, ""),
+    ],
+)
+def test_what_makes_a_page_one_of_todays_html_stays_first(page, start):
+    content = preview_response(page).content.decode()
+
+    assert content.startswith(f'{start}<script src="/static/js/heartbeat.js"></script>')
+    assert content.removeprefix(start).removeprefix(HEARTBEAT) == page.removeprefix(start)

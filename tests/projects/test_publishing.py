@@ -440,3 +440,17 @@ def test_two_senders_share_a_batch_without_sending_a_row_twice(
 
     assert states(batch) == ["published"] * 120
     assert market.calls[CREATE] == len(market.hits) == 120
+
+
+def test_the_first_hits_of_an_idle_connection_bring_its_next_sweep_near(
+    batch: Batch, connection: Connection, market: FakeMTurk
+) -> None:
+    sweep(connection, gateway=market)
+    connection.refresh_from_db()
+    assert connection.next_sweep_at
+    assert connection.next_sweep_at > clock.now() + timedelta(minutes=2)
+
+    publish_chunk(batch, gateway=market)
+
+    connection.refresh_from_db()
+    assert connection.next_sweep_at < clock.now() + timedelta(minutes=1)

@@ -179,12 +179,12 @@ def test_ten_thousand_bad_lines_give_one_page_with_the_first_fifty(checked, mina
 
     html = shown(mina.client, address)
 
-    assert "10000 of 10001 lines cannot be used." in html
-    assert "first 50 of 10000" in html
+    assert "10,000 of 10,001 lines cannot be used." in html
+    assert "first 50 of 10,000" in html
     assert html.count("has 1 cell, the header has 2 cells") == 50
     assert "Line 52 has" in html
     assert "Line 53 has" not in html
-    assert "Drop these 10000" in html
+    assert "Drop these 10,000" in html
     assert "Nothing has been published and nothing costs anything yet." in html
 
 

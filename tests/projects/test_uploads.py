@@ -9,6 +9,7 @@ from mturkhub.accounts.actors import Actor
 from mturkhub.accounts.models import Event
 from mturkhub.common.errors import ActionRefused
 from mturkhub.common.models import StoredFile
+from projects import checking
 from projects.actions import uploads
 from projects.actions.projects import save_template
 from projects.actions.uploads import change_batch, check_again, create_batch, drop_bad_lines, upload_file
@@ -52,9 +53,9 @@ def test_an_upload_is_stored_and_checked_and_nothing_more(upload, mina):
 
     made.refresh_from_db()
     assert (made.file.name, made.created_by, made.report["rows"]) == ("texts.csv", mina.user, 1)
-    assert made.file.expires_at is None
+    assert made.file.expires_at > made.created_at + timedelta(days=6)
     assert not Batch.objects.exists()
-    assert Event.objects.get(verb="upload.made").details == {"rows": 1}
+    assert Event.objects.get(verb="upload.made").details == {"bytes": 16}
 
 
 @pytest.mark.parametrize(
@@ -175,8 +176,8 @@ def test_lines_stay_dropped_when_a_newer_template_changes_nothing_about_them(
 def test_a_file_is_read_again_only_when_template_or_frame_has_changed(project, upload, mina, monkeypatch):
     made = upload("text\nhello\n")
     read = []
-    check_file = uploads.check_file
-    monkeypatch.setattr(uploads, "check_file", lambda *args: read.append(1) or check_file(*args))
+    check_file = checking.check_file
+    monkeypatch.setattr(checking, "check_file", lambda *args: read.append(1) or check_file(*args))
 
     check_again(made)
     assert not read
@@ -253,7 +254,7 @@ def test_surplus_columns_are_carried_in_the_order_of_the_file(upload, connection
 
 
 def test_rows_are_copied_in_portions_without_losing_one(upload, connection, mina, monkeypatch):
-    monkeypatch.setattr(uploads, "ROWS_PER_COPY", 7)
+    monkeypatch.setattr(uploads, "PORTION", 500)
 
     batch = create_batch(
         upload("text\n" + "".join(f"n{n}\n" for n in range(50))), by=mina.actor, connection=connection
@@ -300,7 +301,7 @@ def test_a_connection_of_another_team_is_refused(upload, connection, mina):
 
     sentence = refusal(create_batch, upload("text\nhello\n"), by=mina.actor, connection=elsewhere)
 
-    assert "is no connection of this team" in sentence
+    assert "Your team may not publish on Theirs" in sentence
     batch = create_batch(upload("text\nhello\n"), by=mina.actor, connection=connection)
     assert "is no connection of this team" in refusal(
         change_batch, batch, by=mina.actor, connection=elsewhere

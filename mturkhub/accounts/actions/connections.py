@@ -9,7 +9,7 @@ from django.db import transaction
 from mturkhub.accounts.activity import record
 from mturkhub.accounts.actors import Actor
 from mturkhub.accounts.balances import refresh_balance
-from mturkhub.accounts.credentials import Keys, encrypt, gateway_for, gateway_with
+from mturkhub.accounts.credentials import Keys, encrypt, gateway_for, gateway_with, may_use_own_identity
 from mturkhub.accounts.models import Connection, Environment, FeeSchedule, RequesterAccount
 from mturkhub.accounts.permissions import Permission, check_can
 from mturkhub.common.errors import ActionRefused
@@ -32,15 +32,20 @@ def create_connection(
     name: str,
     environment: str,
     endpoint: str,
-    access_key_id: str,
-    secret_access_key: str,
+    access_key_id: str = "",
+    secret_access_key: str = "",
     fee_schedule: str = FeeSchedule.MTURK.value,
+    uses_own_identity: bool = False,
 ) -> Connection:
-    """A new way to a market; nothing is asked of the market yet."""
+    """A new way to a market, with keys or as this server itself; nothing is asked of the market yet."""
     check_can(by, Permission.CONNECTION_MANAGE, account.team_id)
     _check_endpoint(environment, endpoint)
-    keys = _keys(access_key_id, secret_access_key)
     name = name.strip()
+    if uses_own_identity:
+        _check_own_identity(account, name)
+        stored = b""
+    else:
+        stored = encrypt(_keys(access_key_id, secret_access_key))
     if not name:
         raise ActionRefused(
             "The connection has no name. Give it one that says whose account it is.", status=400
@@ -61,7 +66,8 @@ def create_connection(
             # Another marketplace has its worker site at its own address.
             worker_site_url=settings.WORKER_SITES[environment] if is_listed else endpoint,
             fee_schedule=fee_schedule,
-            credentials=encrypt(keys),
+            credentials=stored,
+            uses_own_identity=uses_own_identity,
         )
         record(by, "connection.made", connection, team_id=account.team_id, endpoint=endpoint)
     return connection
@@ -82,10 +88,10 @@ def replace_keys(
         _check_same_requester(gateway or gateway_with(connection, keys), hit_id)
     with transaction.atomic():
         connection = Connection.objects.select_for_update().get(pk=connection.pk)
-        connection.credentials = encrypt(keys)
+        connection.credentials, connection.uses_own_identity = encrypt(keys), False
         connection.tested_at = None
-        connection.problem = ""
-        connection.save(update_fields=["credentials", "tested_at", "problem"])
+        connection.problem = connection.missing = ""
+        connection.save(update_fields=["credentials", "uses_own_identity", "tested_at", "problem", "missing"])
         record(by, "connection.keys_replaced", connection, team_id=connection.account.team_id)
     return connection
 
@@ -102,12 +108,35 @@ def try_connection(connection: Connection, *, by: Actor, gateway: MTurkGateway |
     return connection
 
 
+def resume_connection(connection: Connection, *, by: Actor) -> Connection:
+    """Let the Connection send again what waits; nothing changes when it was not paused."""
+    team_id = connection.account.team_id
+    check_can(by, Permission.CONNECTION_MANAGE, team_id)
+    with transaction.atomic():
+        connection = Connection.objects.select_for_update().get(pk=connection.pk)
+        if connection.paused_at:
+            connection.paused_at, connection.paused_reason = None, ""
+            connection.save(update_fields=["paused_at", "paused_reason"])
+            record(by, "connection.resumed", connection, team_id=team_id)
+    return connection
+
+
 def _keys(access_key_id: str, secret_access_key: str) -> Keys:
     """The keys without the white space that copying brings along."""
     keys = Keys(access_key_id.strip(), secret_access_key.strip())
     if not keys.access_key_id or not keys.secret_access_key:
         raise ActionRefused("Enter both the access key id and the secret access key.", status=400)
     return keys
+
+
+def _check_own_identity(account: RequesterAccount, name: str) -> None:
+    """Refuse this server's AWS identity to every Connection that the operator has not named."""
+    if not may_use_own_identity(account, name):
+        raise ActionRefused(
+            f"A connection called {name} may not use this server's AWS identity. Enter keys, or ask whoever runs "
+            "the server to name it in MTURKHUB_AMBIENT_AWS.",
+            status=400,
+        )
 
 
 def _check_endpoint(environment: str, endpoint: str) -> None:

@@ -1,6 +1,8 @@
 """Who did what, when: one row per action, written in the action's transaction, never changed."""
 
 from django.db import models
+from django.db.models import F
+from django.db.models.fields.json import KeyTransform
 
 from mturkhub.accounts.models.team import Team
 from mturkhub.accounts.models.user import User
@@ -27,6 +29,10 @@ class Event(models.Model):
         indexes = [
             models.Index(fields=["team", "-id"], name="event_newest"),
             models.Index(fields=["target_type", "target_id", "-id"], name="event_of_target"),
+            models.Index(fields=["team", "by", "-id"], name="event_of_person"),
+            models.Index(fields=["team", "verb", "-id"], name="event_of_verb"),
+            # Events of a batch's answers name the batch in their details.
+            models.Index("team", KeyTransform("batch", "details"), F("id").desc(), name="event_of_batch"),
         ]
         constraints = [
             models.CheckConstraint(

@@ -1,8 +1,11 @@
 """What a team shares, and the ways from it to a market."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from mturkhub.accounts.models.team import Team
+from mturkhub.accounts.models.user import User
+from mturkhub.accounts.permissions import Loan
 from mturkhub.accounts.querysets import ConnectionQuerySet, TeamQuerySet
 from mturkhub.common.public_ids import new_public_id
 
@@ -36,6 +39,34 @@ class RequesterAccount(models.Model):
         return self.name
 
 
+class AccountGrant(models.Model):
+    """An account lent to another team, until its owners take it back; then the row goes and the Events stay."""
+
+    public_id = models.UUIDField(default=new_public_id, unique=True, editable=False)
+    account = models.ForeignKey(RequesterAccount, on_delete=models.PROTECT, related_name="grants")
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="borrowed_accounts")
+    # Values of Loan.
+    permissions = ArrayField(models.CharField(max_length=20))
+    granted_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    granted_at = models.DateTimeField(auto_now_add=True)
+
+    objects = TeamQuerySet["AccountGrant"].as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "team"], name="account_grant_once"),
+            models.CheckConstraint(condition=~models.Q(permissions=[]), name="account_grant_of_something"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account} for {self.team}"
+
+    @property
+    def words(self) -> list[str]:
+        """What the team may do with the account."""
+        return [each.words for each in Loan if each in self.permissions]
+
+
 class Connection(models.Model):
     """One way to reach a market: where it is, with which keys, and what it charges."""
 
@@ -50,6 +81,8 @@ class Connection(models.Model):
     )
     # Access key id and secret as one Fernet token; only `credentials` reads it.
     credentials = models.BinaryField()
+    # Instead of keys: this server's own AWS identity, where the operator allows it.
+    uses_own_identity = models.BooleanField(default=False)
 
     # The last balance the market told us, in dollars.
     balance = models.DecimalField(max_digits=14, decimal_places=2, null=True, blank=True)
@@ -57,10 +90,17 @@ class Connection(models.Model):
     # When the test last went through; why it did not, in a sentence.
     tested_at = models.DateTimeField(null=True, blank=True)
     problem = models.TextField(blank=True)
+    # Which step of the set-up that problem names: a value of gateway.errors.Missing, or empty.
+    missing = models.CharField(max_length=20, blank=True)
 
     # Nothing is created while this stands: funds ran out, or the account cannot be used.
     creation_paused_at = models.DateTimeField(null=True, blank=True)
     creation_paused_reason = models.TextField(blank=True)
+
+    # Nothing at all is sent while this stands, and only an owner lifts it: a restored copy does not know what
+    # the original still does.
+    paused_at = models.DateTimeField(null=True, blank=True)
+    paused_reason = models.TextField(blank=True)
 
     # Collecting: one sweep at a time.
     sweep_wanted_at = models.DateTimeField(null=True, blank=True)
@@ -75,6 +115,10 @@ class Connection(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["account", "name"], name="connection_name_once"),
+            models.CheckConstraint(
+                condition=models.Q(uses_own_identity=True) ^ ~models.Q(credentials=b""),
+                name="connection_has_keys_or_identity",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -7,6 +7,7 @@ from django.db import models
 
 from mturkhub.accounts.models.user import User
 from mturkhub.accounts.permissions import Role
+from mturkhub.accounts.querysets import MembershipQuerySet
 from mturkhub.common.public_ids import new_public_id
 
 
@@ -32,6 +33,8 @@ class Membership(models.Model):
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="memberships")
     role = models.CharField(max_length=20, choices=[(role.value, role.value) for role in Role])
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = MembershipQuerySet["Membership"].as_manager()
 
     class Meta:
         constraints = [

@@ -12,6 +12,11 @@ from mturkhub.common.public_ids import new_public_id
 class UserManager(BaseUserManager["User"]):
     """Makes Users; addresses are unique whatever their case."""
 
+    @classmethod
+    def normalize_email(cls, email: str | None) -> str:
+        """Lower case throughout, which is how allauth looks addresses up."""
+        return (email or "").strip().lower()
+
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
         user = self.model(email=self.normalize_email(email), **fields)
         user.set_password(password)

@@ -1,10 +1,10 @@
 """Ways to a market: list, make, test, re-key."""
 
 import uuid
-from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -13,23 +13,27 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from mturkhub.accounts.actions import connections as actions
 from mturkhub.accounts.actors import TeamRequest
+from mturkhub.accounts.credentials import own_identity_names
 from mturkhub.accounts.forms import ConnectionForm, KeysForm
 from mturkhub.accounts.models import Connection, Event, RequesterAccount
 from mturkhub.accounts.permissions import Permission, can, check_can, refusal
+from mturkhub.accounts.sentences import sentence
+from mturkhub.accounts.setup import checklist, checklists
 from mturkhub.common.errors import ActionRefused
 from mturkhub.common.money import dollars
 
 
 @require_GET
 def connections(request: TeamRequest) -> HttpResponse:
-    rows = (
-        Connection.objects.for_actor(request.actor).select_related("account").order_by("environment", "name")
-    )
+    rows = _seen(request).order_by("environment", "name")
     context = {
         "nav": "connections",
         "connections": rows,
+        "checklists": checklists(row for row in rows if row.account.team_id == _team_id(request)),
+        "accounts": RequesterAccount.objects.for_actor(request.actor).order_by("pk"),
         "create_address": reverse("accounts:create_connection"),
-        **_may_manage(request),
+        "may_lend": can(request.actor, Permission.ACCOUNT_LEND, _team_id(request)),
+        **_may_manage(request, _team_id(request)),
     }
     return render(request, "accounts/connections.html", context)
 
@@ -41,13 +45,15 @@ def connection(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
         target_type=Connection._meta.label_lower, target_id=row.pk
     )
     newest = events.select_related("by").order_by("-pk")[:20]
-    happened = [{"event": event, "sentence": _sentence(event)} for event in newest]
+    happened = [{"event": event, "sentence": sentence(event)} for event in newest]
     context = {
         "nav": "connections",
         "connection": row,
+        "checklist": checklist(row.environment, row),
+        "is_lent": row.account.team_id != _team_id(request),
         "happened": happened,
         "keys_address": reverse("accounts:replace_keys", args=[row.public_id]),
-        **_may_manage(request),
+        **_may_manage(request, row.account.team_id),
     }
     return render(request, "accounts/connection.html", context)
 
@@ -56,7 +62,8 @@ def connection(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def create_connection(request: TeamRequest) -> HttpResponse:
     check_can(request.actor, Permission.CONNECTION_MANAGE, _team_id(request))
-    form = ConnectionForm(request.POST if request.method == "POST" else None)
+    named = own_identity_names(request.team) if request.team else []
+    form = ConnectionForm(request.POST if request.method == "POST" else None, own_identity_for=named)
     if request.method == "POST" and form.is_valid():
         account = RequesterAccount.objects.for_actor(request.actor).order_by("pk").first()
         if account is None:
@@ -74,6 +81,13 @@ def create_connection(request: TeamRequest) -> HttpResponse:
 @require_POST
 def test_connection(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     return _test(request, _connection(request, public_id))
+
+
+@require_POST
+def resume_connection(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    row = actions.resume_connection(_connection(request, public_id), by=request.actor)
+    messages.success(request, f"{row.name} sends again what waits.")
+    return redirect("accounts:connection", public_id=row.public_id)
 
 
 @sensitive_post_parameters("secret_access_key")
@@ -110,33 +124,23 @@ def _test(request: TeamRequest, row: Connection) -> HttpResponse:
 
 
 def _connection(request: TeamRequest, public_id: uuid.UUID) -> Connection:
-    rows = Connection.objects.for_actor(request.actor).select_related("account")
-    return get_object_or_404(rows, public_id=public_id)
+    return get_object_or_404(_seen(request), public_id=public_id)
 
 
-def _may_manage(request: TeamRequest) -> dict[str, Any]:
-    """Whether the buttons act, and else the sentence they show."""
+def _seen(request: TeamRequest) -> QuerySet[Connection]:
+    """The team's own Connections and those lent to it."""
+    rows = Connection.objects.for_actor(request.actor).with_balance_seen(request.actor)
+    return rows.select_related("account__team")
+
+
+def _may_manage(request: TeamRequest, team_id: int) -> dict[str, Any]:
+    """Whether the buttons act, and else the sentence they show; the account's home team decides."""
     return {
-        "may_manage": can(request.actor, Permission.CONNECTION_MANAGE, _team_id(request)),
-        "why_not": refusal(request.actor, Permission.CONNECTION_MANAGE, _team_id(request)),
+        "may_manage": can(request.actor, Permission.CONNECTION_MANAGE, team_id),
+        "why_not": refusal(request.actor, Permission.CONNECTION_MANAGE, team_id),
     }
 
 
 def _team_id(request: TeamRequest) -> int:
     """The team in force; 0, which no team has, for somebody who is in none."""
     return request.team.pk if request.team else 0
-
-
-def _sentence(event: Event) -> str:
-    """What happened to a Connection, for people."""
-    who = event.by or event.by_rule
-    match event.verb:
-        case "connection.made":
-            return f"Made by {who}."
-        case "connection.keys_replaced":
-            return f"Keys replaced by {who}."
-        case "connection.tested":
-            return f"Tested by {who}: {dollars(Decimal(event.details['balance']))} available."
-        case "connection.test_failed":
-            return f"Tested by {who}, without success: {event.details['problem']}"
-    return f"{event.verb}, by {who}."

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from mturkhub.common import clock
+from mturkhub.common import clock, request_log
 from mturkhub.common.money import dollars
 from mturkhub.common.tones import tone_of
 
@@ -27,6 +27,12 @@ def icon(name: str, label: str = "") -> SafeString:
             '<svg class="icon" role="img" aria-label="{}"><use href="{}"></use></svg>', label, href
         )
     return format_html('<svg class="icon" aria-hidden="true"><use href="{}"></use></svg>', href)
+
+
+@register.simple_tag
+def reference() -> str:
+    """The id under which this request stands in the log."""
+    return request_log.reference()
 
 
 @register.simple_tag

