@@ -1,7 +1,7 @@
 """Which groups of HITs a Worker can choose from, and what they pay by the hour."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -16,6 +16,8 @@ from marketplace import clock
 from marketplace.models import HIT, Assignment, HITType, Worker
 from marketplace.models.assignment import TAKEN
 from marketplace.models.hit import HITQuerySet
+from marketplace.qualified import Record
+from marketplace.worker_site.requirements import Shown, show_requirements
 
 # From so many finished answers on, their median time is worth showing.
 ENOUGH_FINISHED = 10
@@ -54,6 +56,9 @@ class Group:
     newest_at: datetime
     # The median from accepting to submitting; None until enough are finished.
     median_time: timedelta | None
+    requirements: Sequence[Shown] = ()
+    may_preview: bool = True
+    may_accept: bool = True
 
     @property
     def wage(self) -> Decimal | None:
@@ -72,25 +77,44 @@ def free_hits(worker: Worker | None) -> HITQuerySet:
     return hits.exclude(Exists(Assignment.objects.filter(hit=OuterRef("pk"), worker=worker, state__in=TAKEN)))
 
 
-def find_groups(worker: Worker | None, *, search: str = "", order: Order = Order.WAGE) -> list[Group]:
-    """Every group with work left, in order; `search` is looked for in title, requester, keywords."""
+def find_groups(record: Record, *, search: str = "", order: Order = Order.WAGE) -> list[Group]:
+    """Every group with work left that this Worker may find, in order; `search` is looked for in title, requester, keywords."""
     counted = {
         row["hit_type"]: row
-        for row in free_hits(worker)
+        for row in free_hits(record.worker)
         .values("hit_type")
         .annotate(left=Count("pk"), newest=Max("created_at"))
         .order_by()
     }
-    medians = median_times(list(counted))
+    wanted = search.casefold().split()
+    found = [
+        hit_type
+        for hit_type in HITType.objects.filter(pk__in=counted).select_related("requester")
+        if all(word in _searched(hit_type) for word in wanted)
+        and record.may("discover", hit_type.qualification_requirements)
+    ]
+    medians = median_times([hit_type.pk for hit_type in found])
     groups = [
         Group(
             hit_type, counted[hit_type.pk]["left"], counted[hit_type.pk]["newest"], medians.get(hit_type.pk)
         )
-        for hit_type in HITType.objects.filter(pk__in=counted).select_related("requester")
+        for hit_type in found
     ]
-    wanted = search.casefold().split()
-    found = [group for group in groups if all(word in _searched(group.hit_type) for word in wanted)]
-    return sorted(found, key=lambda group: (_ORDERS[order](group), group.hit_type.pk), reverse=True)
+    return sorted(groups, key=lambda group: (_ORDERS[order](group), group.hit_type.pk), reverse=True)
+
+
+def with_requirements(groups: Sequence[Group], record: Record) -> list[Group]:
+    """The groups with what they require of this Worker."""
+    shown = show_requirements([group.hit_type for group in groups], record)
+    return [
+        replace(
+            group,
+            requirements=shown[group.hit_type.pk],
+            may_preview=record.may("preview", group.hit_type.qualification_requirements),
+            may_accept=record.may("accept", group.hit_type.qualification_requirements),
+        )
+        for group in groups
+    ]
 
 
 def _searched(hit_type: HITType) -> str:
