@@ -142,6 +142,14 @@ class HIT(models.Model):
                 name="hit_with_a_free_slot",
             ),
             models.Index(
+                fields=["hit_type", "expires_at"],
+                condition=Q(
+                    disposed_at=None,
+                    max_assignments__gt=F("pending_count") + F("submitted_count") + F("completed_count"),
+                ),
+                name="hit_open_until",
+            ),
+            models.Index(
                 fields=["expires_at"],
                 condition=Q(held_slots__gt=F("pending_count") + F("submitted_count")),
                 name="hit_expiry_to_settle",

@@ -64,7 +64,8 @@ def _values(requirement: dict[str, Any]) -> str:
         place_name(place["Country"], place.get("Subdivision", ""))
         for place in requirement.get("LocaleValues", [])
     ]
-    return ", ".join(places or map(str, requirement.get("IntegerValues", [])))
+    # A place may have a comma of its own.
+    return "; ".join(places) or ", ".join(map(str, requirement.get("IntegerValues", [])))
 
 
 def _way(requirement: dict[str, Any], kind: QualificationType | None, record: Record) -> str:

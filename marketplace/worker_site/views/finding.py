@@ -16,9 +16,9 @@ from marketplace.worker_site.finding import (
     Group,
     Order,
     find_groups,
+    for_page,
     free_hits,
     median_times,
-    with_requirements,
 )
 from marketplace.worker_site.questions import question_for
 from marketplace.worker_site.requests import worker_of
@@ -36,7 +36,7 @@ def groups(request: HttpRequest) -> HttpResponse:
     record = Record(worker_of(request))
     found = find_groups(record, search=search, order=order)
     page = Paginator(found, GROUPS_A_PAGE).get_page(request.GET.get("page"))
-    page.object_list = with_requirements(list(page), record)
+    page.object_list = for_page(list(page), record)
     return render(
         request,
         "groups.html",
@@ -77,10 +77,8 @@ def preview(request: HttpRequest, group: str) -> HttpResponseBase:
             .order_by("pk")
             .first()
         )
-    [shown] = with_requirements(
-        [Group(hit_type, free.count(), hit_type.created_at, median_times([hit_type.pk]).get(hit_type.pk))],
-        record,
-    )
+    median = median_times([hit_type.pk]).get(hit_type.pk)
+    [shown] = for_page([Group(hit_type, 0, hit_type.created_at, median)], record)
     question = question_for(hit) if hit and shown.may_preview else None
     response = render(
         request,
