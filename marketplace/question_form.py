@@ -376,8 +376,8 @@ def _read_pattern(element: etree._Element) -> Pattern:
     source = str(element.get("regex"))
     try:
         regex.compile(source, _PATTERN_FLAGS)
-    except regex.error as error:
-        raise wrong(element, f"“{source}” is no regular expression: {error}.") from None
+    except (regex.error, RecursionError, OverflowError) as error:
+        raise wrong(element, f"“{source[:80]}” is no regular expression: {error}.") from None
     return Pattern(source, flags == "i", str(element.get("errorText", DEFAULT_ERROR_TEXT)))
 
 

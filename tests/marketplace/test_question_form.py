@@ -277,6 +277,7 @@ OTHER_NAMESPACE = f"<Overview xmlns='{SCHEMAS}2005-10-01/QuestionForm.xsd'><Text
         (form(question("q", free_text("<Length/><IsNumeric/>"))), "may not have IsNumeric here"),
         (form(question("q", free_text("<AnswerFormatRegex/>"))), "needs the attribute regex"),
         (form(question("q", free_text("<AnswerFormatRegex regex='('/>"))), "no regular expression"),
+        (form(question("q", free_text(f"<AnswerFormatRegex regex='{'(' * 3000}x{')' * 3000}'/>"))), "no regular expression"),
         (form(question("q", free_text("<AnswerFormatRegex regex='x' flags='g'/>"))), "can only be i"),
         (form(question("q", free_text("", "<NumberOfLinesSuggestion>0</NumberOfLinesSuggestion>"))), "from 1"),
         # selections
