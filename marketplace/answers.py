@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from lxml import etree
 
@@ -24,10 +25,35 @@ def answer_fields(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 def answer_document(fields: Iterable[tuple[str, str]]) -> str:
     """QuestionFormAnswers with one FreeText per field; characters XML cannot hold become U+FFFD."""
+    return form_document(FormAnswer(name, text=value) for name, value in answer_fields(fields).items())
+
+
+@dataclass(frozen=True)
+class FormAnswer:
+    """What a Worker answered to one question of a QuestionForm: selections, or with `text` free text."""
+
+    identifier: str
+    selections: tuple[str, ...] = ()
+    # Their own words beside the selections.
+    other: str | None = None
+    text: str | None = None
+
+
+def form_document(answers: Iterable[FormAnswer]) -> str:
+    """QuestionFormAnswers of a QuestionForm; characters XML cannot hold become U+FFFD."""
     root = etree.Element("QuestionFormAnswers", nsmap={None: NAMESPACE})
-    for name, value in answer_fields(fields).items():
+    for given in answers:
         answer = etree.SubElement(root, "Answer")
-        etree.SubElement(answer, "QuestionIdentifier").text = _NOT_IN_XML.sub("\ufffd", name)
-        etree.SubElement(answer, "FreeText").text = _NOT_IN_XML.sub("\ufffd", value)
+        _add(answer, "QuestionIdentifier", given.identifier)
+        for selection in given.selections:
+            _add(answer, "SelectionIdentifier", selection)
+        if given.other is not None:
+            _add(answer, "OtherSelectionText", given.other)
+        if given.text is not None:
+            _add(answer, "FreeText", given.text)
     document: bytes = etree.tostring(root, xml_declaration=True, encoding="ASCII")
     return document.decode()
+
+
+def _add(answer: etree._Element, name: str, text: str) -> None:
+    etree.SubElement(answer, name).text = _NOT_IN_XML.sub("\ufffd", text)

@@ -6,7 +6,7 @@ import time
 
 from django.db import close_old_connections, connection
 
-from marketplace import clock, lifecycle, metrics, tokens
+from marketplace import clock, granting, lifecycle, metrics, tokens
 
 logger = logging.getLogger(__name__)
 
@@ -20,8 +20,9 @@ def start() -> None:
 
 
 def tidy() -> int:
-    """Dispose of forgotten HITs and delete forgotten tokens; says how many."""
-    return lifecycle.dispose_forgotten() + tokens.forget_tokens(clock.now())
+    """Dispose of forgotten HITs and deleted qualification types, and delete forgotten tokens; says how many."""
+    now = clock.now()
+    return lifecycle.dispose_forgotten() + granting.dispose_deleted_types(now) + tokens.forget_tokens(now)
 
 
 def _run() -> None:

@@ -119,3 +119,51 @@ def token_already_processed(token: str, request_id: str) -> ApiError:
         "DuplicateRequest",
         f'The idempotency token "{token}" has already been processed. The request id was {request_id}.',
     )
+
+
+def qualification_type_does_not_exist(type_id: str) -> ApiError:
+    return request_error("QualificationTypeDoesNotExist", f"QualificationType {type_id} does not exist.")
+
+
+def qualification_does_not_exist(type_id: str, worker_id: str) -> ApiError:
+    return request_error(
+        "QualificationDoesNotExist", f"Worker {worker_id} has no Qualification of the type {type_id}."
+    )
+
+
+def qualification_request_does_not_exist(request_id: str) -> ApiError:
+    return request_error(
+        "QualificationRequestDoesNotExist", f"QualificationRequest {_shown(request_id)} does not exist."
+    )
+
+
+def qualification_type_already_exists() -> ApiError:
+    return request_error(
+        "QualificationTypeAlreadyExists",
+        "You have already created a QualificationType with this name. "
+        "A QualificationType's name must be unique among all of the QualificationTypes created by the same user.",
+    )
+
+
+def invalid_qualification_type_state(state: str, allowed: str) -> ApiError:
+    return _in_state("InvalidQualificationTypeState", "QualificationType", state, allowed)
+
+
+def invalid_qualification_state(state: str, allowed: str) -> ApiError:
+    return _in_state("InvalidQualificationState", "Qualification", state, allowed)
+
+
+def invalid_qualification_request_state(state: str, allowed: str) -> ApiError:
+    return _in_state("InvalidQualificationRequestState", "QualificationRequest", state, allowed)
+
+
+def _in_state(code: str, thing: str, state: str, allowed: str) -> ApiError:
+    return request_error(
+        code,
+        f"This {thing} is currently in the state '{state}'.  "
+        f"This operation can be called with a status of: {allowed}",
+    )
+
+
+def permission_denied(thing: str, mturk_id: str) -> ApiError:
+    return request_error("PermissionDeniedException", f"{thing} {mturk_id} is not yours.")

@@ -20,6 +20,7 @@ from marketplace.models import HIT, Assignment, HITType, Worker
 from marketplace.models.assignment import TAKEN, AssignmentState
 from marketplace.models.hit import RETENTION, HITQuerySet
 from marketplace.models.ledger import Account
+from marketplace.qualified import Record
 
 # How many accepted HITs a Worker may hold at once.
 QUEUE_LIMIT = 25
@@ -42,6 +43,10 @@ _QUEUE_FULL = Refused(
 )
 _DONE_BEFORE = Refused("done_before", _("You have already done this HIT. Choose another one."))
 _NONE_LEFT = Refused("none_left", _("There are no HITs left here. Others were faster. Choose another group."))
+_NOT_QUALIFIED = Refused(
+    "not_qualified",
+    _("You lack a qualification for these HITs. Their page says which, and how to get it."),
+)
 _NO_SUCH = Refused("no_such_assignment", _("There is no such assignment. Accept the HIT first, then submit."))
 _TOO_LATE = Refused(
     "too_late", _("The time for this HIT ran out, so it went back to others. Nothing was submitted.")
@@ -83,6 +88,7 @@ def accept_hit(hit: HIT, worker: Worker, *, or_another: bool = False) -> Assignm
             return mine
         if worker.assignments.filter(state=AssignmentState.ACCEPTED).count() >= QUEUE_LIMIT:
             raise _QUEUE_FULL
+        _check_qualified(hit.hit_type, worker)
         free = None if mine else _lock_free(HIT.objects.filter(pk=hit.pk), skip_locked=False)
         if free is None and or_another:
             group = HIT.objects.filter(hit_type_id=hit.hit_type_id).exclude(pk=hit.pk)
@@ -99,6 +105,7 @@ def accept_any(hit_type: HITType, worker: Worker) -> Assignment:
         Worker.objects.select_for_update(no_key=True).get(pk=worker.pk)
         if worker.assignments.filter(state=AssignmentState.ACCEPTED).count() >= QUEUE_LIMIT:
             raise _QUEUE_FULL
+        _check_qualified(hit_type, worker)
         free = _lock_next(HIT.objects.filter(hit_type=hit_type), worker)
         if free is None:
             raise _NONE_LEFT
@@ -109,7 +116,11 @@ def submit_assignment(assignment_id: str, fields: Sequence[tuple[str, str]]) -> 
     """Store a form's fields as the answer of the Assignment with this AssignmentId; raises Refused."""
     if not answer_fields(fields):
         raise _EMPTY
-    document = answer_document(fields)
+    return submit_document(assignment_id, answer_document(fields))
+
+
+def submit_document(assignment_id: str, document: str) -> Assignment:
+    """Store QuestionFormAnswers XML as the answer of the Assignment with this AssignmentId; raises Refused."""
     with transaction.atomic():
         assignment = _lock_accepted(assignment_id)
         now = clock.now()
@@ -134,6 +145,12 @@ def return_assignment(assignment_id: str) -> Assignment:
         assignment = _lock_accepted(assignment_id)
         _end([assignment], AssignmentState.RETURNED, now=clock.now())
     return assignment
+
+
+def _check_qualified(hit_type: HITType, worker: Worker) -> None:
+    # The Worker's values at this moment count; what they lose later takes nothing they hold away.
+    if not Record(worker).may("accept", hit_type.qualification_requirements):
+        raise _NOT_QUALIFIED
 
 
 def _lock_free(hits: HITQuerySet, *, skip_locked: bool) -> HIT | None:

@@ -5,53 +5,36 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from lxml import etree
 
+from marketplace import question_form
+from marketplace.addresses import web_origin
 from marketplace.errors import invalid
+from marketplace.xml_reading import SCHEMAS, check_name, read_xml
 
-MAX_BYTES = 65_535
-_SCHEMAS = "http://mechanicalturk.amazonaws.com/AWSMechanicalTurkDataSchemas/"
 _NAMESPACES = {
-    "HTMLQuestion": (f"{_SCHEMAS}2011-11-11/HTMLQuestion.xsd",),
-    "ExternalQuestion": (f"{_SCHEMAS}2006-07-14/ExternalQuestion.xsd",),
-    "QuestionForm": (f"{_SCHEMAS}2017-11-06/QuestionForm.xsd", f"{_SCHEMAS}2005-10-01/QuestionForm.xsd"),
+    "HTMLQuestion": (f"{SCHEMAS}2011-11-11/HTMLQuestion.xsd",),
+    "ExternalQuestion": (f"{SCHEMAS}2006-07-14/ExternalQuestion.xsd",),
+    "QuestionForm": question_form.NAMESPACES,
 }
-_IN_QUESTION_FORM = {"Overview", "Question"}
 
 
 def check_question(question: str) -> None:
     """Raise ParameterValidationError, in words, unless the Question is one a Worker can be shown."""
-    raw = question.encode()
-    if len(raw) > MAX_BYTES:
-        raise invalid(f"The Question has {len(raw)} bytes; {MAX_BYTES} are allowed.")
-    root = _parse(raw)
-    name = etree.QName(root)
-    namespaces = _NAMESPACES.get(name.localname)
-    if namespaces is None:
+    root = read_xml(question, "Question")
+    name = str(etree.QName(root).localname)
+    if name not in _NAMESPACES:
         raise invalid(
-            f"The Question's outer element is {name.localname}; "
+            f"The Question's outer element is {name}; "
             "it must be HTMLQuestion, ExternalQuestion or QuestionForm."
         )
-    if name.namespace not in namespaces:
-        raise invalid(f'The namespace of {name.localname} must be "{namespaces[0]}".')
-    if name.localname == "QuestionForm":
-        _check_question_form(root)
+    check_name(root, name, _NAMESPACES[name], "Question")
+    if name == "QuestionForm":
+        question_form.read_form(root)
     else:
-        _check_frame(root, content="HTMLContent" if name.localname == "HTMLQuestion" else "ExternalURL")
-
-
-def _parse(raw: bytes) -> etree._Element:
-    # Neither entities nor DTDs nor the network: a Question is a stranger's document.
-    parser = etree.XMLParser(resolve_entities=False, load_dtd=False, no_network=True, huge_tree=False)
-    try:
-        root = etree.fromstring(raw, parser)
-    except (etree.XMLSyntaxError, ValueError) as error:
-        raise invalid(f"There was an error parsing the XML of the Question: {error}.") from None
-    if root.getroottree().docinfo.doctype:
-        raise invalid("The Question has a document type declaration; leave it out, entities are not allowed.")
-    return root
+        _check_frame(root, content="HTMLContent" if name == "HTMLQuestion" else "ExternalURL")
 
 
 def _check_frame(root: etree._Element, *, content: str) -> None:
-    children = [child for child in root if isinstance(child.tag, str)]
+    children = list(root)
     expected = [str(etree.QName(etree.QName(root).namespace, name)) for name in (content, "FrameHeight")]
     if [child.tag for child in children] != expected:
         raise invalid(f"{etree.QName(root).localname} must hold {content} and FrameHeight, in this order.")
@@ -73,25 +56,17 @@ def _check_frame_height(text: str) -> None:
 
 def _check_external_url(url: str) -> None:
     try:
-        parts = urlsplit(url)
-        host = parts.hostname
+        host = urlsplit(url).hostname
     except ValueError:
-        parts, host = None, None
-    if parts is None or host is None or parts.scheme not in {"http", "https"}:
-        raise invalid("ExternalURL must be a full address that begins with https:// or http://.")
+        host = None
     # In its frame such a page would run beside our own cookies, whatever its port.
-    if host.lower().rstrip(".") in settings.OWN_HOSTS:
+    if host and host.lower().rstrip(".") in settings.OWN_HOSTS:
         raise invalid(
             f"ExternalURL is on {host}, where this marketplace or its dashboard itself is served. "
             "Serve the page from another host name."
         )
-
-
-def _check_question_form(root: etree._Element) -> None:
-    children = [etree.QName(child) for child in root if isinstance(child.tag, str)]
-    namespace = etree.QName(root).namespace
-    if not children:
-        raise invalid("QuestionForm must hold at least one Overview or Question.")
-    for child in children:
-        if child.localname not in _IN_QUESTION_FORM or child.namespace != namespace:
-            raise invalid(f"QuestionForm may hold Overview and Question, not {child.localname}.")
+    if web_origin(url) is None:
+        raise invalid("ExternalURL must be a full address that begins with https:// or http://.")
+    # Browsers refuse such a frame in a page that came over https.
+    if settings.MARKETPLACE_URL.startswith("https://") and not url.lower().startswith("https://"):
+        raise invalid("ExternalURL must begin with https://, as this marketplace itself does.")

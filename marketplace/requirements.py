@@ -3,22 +3,19 @@
 import re
 from typing import Any
 
-from marketplace.errors import invalid, request_error
+from marketplace.call import Call
+from marketplace.errors import (
+    hit_type_does_not_exist,
+    invalid,
+    invalid_qualification_type_state,
+    qualification_type_does_not_exist,
+)
+from marketplace.models import HITType, QualificationType
+from marketplace.models.qualification import ACTIVE
 from marketplace.money import MASTERS
+from marketplace.system_types import LOCALE, SYSTEM_TYPES
 
 MAX_REQUIREMENTS = 10
-LOCALE = "00000000000000000071"
-# Percentages and counts kept by the market itself, the adult flag, and four ids of the time before 2013.
-_SYSTEM_INTEGERS = {
-    "00000000000000000040",
-    "00000000000000000060",
-    "000000000000000000L0",
-    "00000000000000000000",
-    "00000000000000000070",
-    "000000000000000000E0",
-    "000000000000000000S0",
-}
-_KNOWN = _SYSTEM_INTEGERS | MASTERS | {LOCALE}
 _PRESENCE = {"Exists", "DoesNotExist"}
 _ONE = {"EqualTo", "NotEqualTo"}
 _SEVERAL = {"In", "NotIn"}
@@ -33,14 +30,41 @@ def read_requirements(given: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [_read(requirement) for requirement in given]
 
 
-def check_types_exist(requirements: list[dict[str, Any]]) -> None:
-    """Raise QualificationTypeDoesNotExist for a requirement that no Worker could ever be checked against."""
-    for requirement in requirements:
-        type_id = requirement["QualificationTypeId"]
-        if type_id not in _KNOWN:
-            raise request_error(
-                "QualificationTypeDoesNotExist", f"QualificationType {type_id} does not exist."
-            )
+def check_types_usable(call: Call, requirements: list[dict[str, Any]]) -> None:
+    """Raise unless new HITs may require these types: the market's, and active ones of any requester.
+
+    In a transaction a type stays as it is until the end, so that nobody deletes it under a HIT being made.
+    """
+    _check_usable(call, requirements, _lock_types(requirements))
+
+
+def check_type_in_use(call: Call, hit_type: HITType) -> None:
+    """Raise unless new HITs may have this HITType: deleting a qualification type deletes those that require it."""
+    found = _lock_types(hit_type.qualification_requirements)
+    if any(kind.deleted_at for kind in found.values()):
+        raise hit_type_does_not_exist(hit_type.mturk_id)
+    _check_usable(call, hit_type.qualification_requirements, found)
+
+
+def _check_usable(
+    call: Call, requirements: list[dict[str, Any]], found: dict[str, QualificationType]
+) -> None:
+    for type_id in _own_ids(requirements):
+        kind = found.get(type_id)
+        if kind is None or kind.is_forgotten(call.now):
+            raise qualification_type_does_not_exist(type_id)
+        if kind.state(call.now) != ACTIVE:
+            raise invalid_qualification_type_state(kind.state(call.now), ACTIVE)
+
+
+def _lock_types(requirements: list[dict[str, Any]]) -> dict[str, QualificationType]:
+    ids = _own_ids(requirements)
+    return {kind.mturk_id: kind for kind in QualificationType.objects.lock_shared(ids)} if ids else {}
+
+
+def _own_ids(requirements: list[dict[str, Any]]) -> list[str]:
+    ids = {requirement["QualificationTypeId"] for requirement in requirements}
+    return sorted(ids - SYSTEM_TYPES.keys())
 
 
 def _read(given: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Self
 
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
@@ -43,6 +44,14 @@ class HITType(models.Model):
             models.UniqueConstraint(fields=["group_mturk_id"], name="hit_type_group_mturk_id"),
             models.UniqueConstraint(fields=["requester", "digest"], name="equal_properties_are_one_hit_type"),
             models.CheckConstraint(condition=Q(reward__gte=0), name="reward_is_not_negative"),
+        ]
+        indexes = [
+            # Which types require a qualification.
+            GinIndex(
+                fields=["qualification_requirements"],
+                opclasses=["jsonb_path_ops"],
+                name="hit_type_requirements",
+            )
         ]
 
     def __str__(self) -> str:
@@ -131,6 +140,14 @@ class HIT(models.Model):
                     max_assignments__gt=F("pending_count") + F("submitted_count") + F("completed_count"),
                 ),
                 name="hit_with_a_free_slot",
+            ),
+            models.Index(
+                fields=["hit_type", "expires_at"],
+                condition=Q(
+                    disposed_at=None,
+                    max_assignments__gt=F("pending_count") + F("submitted_count") + F("completed_count"),
+                ),
+                name="hit_open_until",
             ),
             models.Index(
                 fields=["expires_at"],

@@ -20,12 +20,28 @@ class Worker(AbstractBaseUser):
     # A requester trying out their own HITs; the id begins with ATEST.
     is_test = models.BooleanField(default=False)
     is_active = models.BooleanField(default=True)
+    # Where they live, as ISO 3166 has it; the subdivision (a state) in the US only.
+    country = models.CharField(max_length=2, blank=True)
+    subdivision = models.CharField(max_length=2, blank=True)
+    # Willing to see work for adults; and chosen by whoever runs this market.
+    is_adult = models.BooleanField(default=False)
+    is_master = models.BooleanField(default=False)
     created_at = models.DateTimeField()
 
     objects: ClassVar[WorkerManager] = WorkerManager()
 
     USERNAME_FIELD = "mturk_id"
     EMAIL_FIELD = "email"
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(country="", subdivision="")
+                | models.Q(country__regex=r"^[A-Z]{2}$", subdivision="")
+                | models.Q(country="US", subdivision__regex=r"^[A-Z]{2}$"),
+                name="worker_locale_is_iso_3166",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.mturk_id

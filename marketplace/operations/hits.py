@@ -40,7 +40,7 @@ from marketplace.money import LARGE_HIT, fee_each
 from marketplace.operations.shown import show_hit
 from marketplace.paging import DEFAULT_MAX_RESULTS, next_token, read_token
 from marketplace.questions import check_question
-from marketplace.requirements import check_types_exist, read_requirements
+from marketplace.requirements import check_type_in_use, check_types_usable, read_requirements
 from marketplace.tokens import claim_token
 
 # What the description leaves open: smallest and largest, in characters for text.
@@ -102,10 +102,11 @@ class _Properties:
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
 
 
+@transaction.atomic
 def create_hit_type(call: Call, members: Members) -> Members:
     """The id of the HITType with these properties, made if there is none."""
     properties = _read_properties(members)
-    check_types_exist(properties.qualification_requirements)
+    check_types_usable(call, properties.qualification_requirements)
     return {"HITTypeId": _find_or_make_type(call, properties).mturk_id}
 
 
@@ -154,7 +155,7 @@ def create_hit(call: Call, members: Members) -> Members:
     properties = _read_properties(members)
     _check_content(members)
     hit_id = _claim_hit_id(call, members)
-    check_types_exist(properties.qualification_requirements)
+    check_types_usable(call, properties.qualification_requirements)
     check_question(members["Question"])
     hit_type = _find_or_make_type(call, properties)
     return {"HIT": _make_hit(call, members, hit_type, hit_id)}
@@ -169,6 +170,7 @@ def create_hit_with_hit_type(call: Call, members: Members) -> Members:
     hit_type = HITType.objects.filter(requester_id=call.requester_id, mturk_id=members["HITTypeId"]).first()
     if hit_type is None:
         raise hit_type_does_not_exist(members["HITTypeId"])
+    check_type_in_use(call, hit_type)
     check_question(members["Question"])
     return {"HIT": _make_hit(call, members, hit_type, hit_id)}
 

@@ -1,14 +1,14 @@
 """Which groups of HITs a Worker can choose from, and what they pay by the hour."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, Exists, Max, OuterRef
+from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -16,6 +16,8 @@ from marketplace import clock
 from marketplace.models import HIT, Assignment, HITType, Worker
 from marketplace.models.assignment import TAKEN
 from marketplace.models.hit import HITQuerySet
+from marketplace.qualified import Record
+from marketplace.worker_site.requirements import Shown, show_requirements
 
 # From so many finished answers on, their median time is worth showing.
 ENOUGH_FINISHED = 10
@@ -49,11 +51,14 @@ class Group:
     """HITs of one HITType as a Worker finds them."""
 
     hit_type: HITType
-    # HITs this Worker could accept now.
+    # HITs this Worker could accept now; counted only where somebody looks.
     left: int
     newest_at: datetime
     # The median from accepting to submitting; None until enough are finished.
     median_time: timedelta | None
+    requirements: Sequence[Shown] = ()
+    may_preview: bool = True
+    may_accept: bool = True
 
     @property
     def wage(self) -> Decimal | None:
@@ -72,25 +77,55 @@ def free_hits(worker: Worker | None) -> HITQuerySet:
     return hits.exclude(Exists(Assignment.objects.filter(hit=OuterRef("pk"), worker=worker, state__in=TAKEN)))
 
 
-def find_groups(worker: Worker | None, *, search: str = "", order: Order = Order.WAGE) -> list[Group]:
-    """Every group with work left, in order; `search` is looked for in title, requester, keywords."""
-    counted = {
-        row["hit_type"]: row
-        for row in free_hits(worker)
-        .values("hit_type")
-        .annotate(left=Count("pk"), newest=Max("created_at"))
-        .order_by()
-    }
-    medians = median_times(list(counted))
-    groups = [
-        Group(
-            hit_type, counted[hit_type.pk]["left"], counted[hit_type.pk]["newest"], medians.get(hit_type.pk)
-        )
-        for hit_type in HITType.objects.filter(pk__in=counted).select_related("requester")
-    ]
+def find_groups(record: Record, *, search: str = "", order: Order = Order.WAGE) -> list[Group]:
+    """Every group with work left that this Worker may find, in order; `search` is looked for in title, requester, keywords."""
+    newest = HIT.objects.with_a_free_slot().filter(hit_type=OuterRef("pk")).order_by("-id")
+    with_work = _types_with_work(record.worker).select_related("requester")
     wanted = search.casefold().split()
-    found = [group for group in groups if all(word in _searched(group.hit_type) for word in wanted)]
-    return sorted(found, key=lambda group: (_ORDERS[order](group), group.hit_type.pk), reverse=True)
+    found = [
+        hit_type
+        for hit_type in with_work.annotate(newest_at=Subquery(newest.values("created_at")[:1]))
+        if all(word in _searched(hit_type) for word in wanted)
+        and record.may("discover", hit_type.qualification_requirements)
+    ]
+    medians = median_times([hit_type.pk for hit_type in found])
+    # Counting reads every HIT, so only the order that needs it counts them all.
+    left = _count_left(found, record.worker) if order == Order.MOST else {}
+    groups = [
+        Group(hit_type, left.get(hit_type.pk, 0), hit_type.newest_at, medians.get(hit_type.pk))
+        for hit_type in found
+    ]
+    return sorted(groups, key=lambda group: (_ORDERS[order](group), group.hit_type.pk), reverse=True)
+
+
+def _types_with_work(worker: Worker | None) -> QuerySet[HITType]:
+    # Subqueries of one row, because Postgres would make joins of `exists` and read every HIT there is.
+    free = HIT.objects.assignable(clock.now()).filter(hit_type=OuterRef("pk"))
+    if worker is not None:
+        mine = Assignment.objects.filter(hit=OuterRef("pk"), worker=worker, state__in=TAKEN)
+        free = free.alias(mine=Subquery(mine.values("pk")[:1])).filter(mine=None)
+    return HITType.objects.alias(free=Subquery(free.values("pk")[:1])).exclude(free=None)
+
+
+def _count_left(hit_types: Sequence[HITType], worker: Worker | None) -> dict[int, int]:
+    counted = free_hits(worker).filter(hit_type__in=[hit_type.pk for hit_type in hit_types])
+    return dict(counted.values_list("hit_type").annotate(Count("pk")).order_by())
+
+
+def for_page(groups: Sequence[Group], record: Record) -> list[Group]:
+    """The groups of a page with what is left in them and what they require of this Worker."""
+    hit_types = [group.hit_type for group in groups]
+    shown, left = show_requirements(hit_types, record), _count_left(hit_types, record.worker)
+    return [
+        replace(
+            group,
+            left=left.get(group.hit_type.pk, 0),
+            requirements=shown[group.hit_type.pk],
+            may_preview=record.may("preview", group.hit_type.qualification_requirements),
+            may_accept=record.may("accept", group.hit_type.qualification_requirements),
+        )
+        for group in groups
+    ]
 
 
 def _searched(hit_type: HITType) -> str:

@@ -5,16 +5,63 @@ from typing import Any
 from django import forms
 from django.contrib.auth import password_validation
 from django.contrib.auth.hashers import make_password
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from marketplace import clock
 from marketplace.models import Worker
+from marketplace.worker_site.places import countries, us_states
 
 _EMAIL = forms.EmailInput(attrs={"autocomplete": "email"})
 
 
-class SignUpForm(forms.Form):
-    """A new Worker's e-mail address, name and password."""
+def _country_choices() -> list[tuple[str, str | Promise]]:
+    return [("", _("not said")), *countries().items()]
+
+
+def _state_choices() -> list[tuple[str, str | Promise]]:
+    return [("", _("none")), *us_states().items()]
+
+
+class LocaleForm(forms.Form):
+    """Where a Worker lives."""
+
+    country = forms.ChoiceField(
+        label=_("Country you live in"),
+        choices=_country_choices,
+        required=False,
+        help_text=_("Some work is for people of certain countries only."),
+        widget=forms.Select(attrs={"autocomplete": "country"}),
+    )
+    subdivision = forms.ChoiceField(
+        label=_("State, in the United States"), choices=_state_choices, required=False
+    )
+
+    def clean(self) -> dict[str, Any]:
+        told = super().clean() or {}
+        if told.get("subdivision") and told.get("country") != "US":
+            self.add_error(
+                "subdivision", _("States are of the United States. Choose that country, or no state.")
+            )
+        return told
+
+
+class AccountForm(LocaleForm):
+    """What a Worker says of themselves, which requesters can ask for."""
+
+    is_adult = forms.BooleanField(
+        label=_("I am an adult and willing to see content for adults"), required=False
+    )
+
+    def save(self, worker: Worker) -> None:
+        """Keep it with the Worker."""
+        for name in ("country", "subdivision", "is_adult"):
+            setattr(worker, name, self.cleaned_data[name])
+        worker.save(update_fields=["country", "subdivision", "is_adult"])
+
+
+class SignUpForm(LocaleForm):
+    """A new Worker's e-mail address, name, password and where they live."""
 
     email = forms.EmailField(label=_("E-mail address"), widget=_EMAIL)
     name = forms.CharField(
@@ -47,7 +94,11 @@ class SignUpForm(forms.Form):
     def save(self) -> Worker:
         """The new Worker."""
         worker = Worker(
-            email=self.cleaned_data["email"], name=self.cleaned_data["name"], created_at=clock.now()
+            email=self.cleaned_data["email"],
+            name=self.cleaned_data["name"],
+            country=self.cleaned_data["country"],
+            subdivision=self.cleaned_data["subdivision"],
+            created_at=clock.now(),
         )
         worker.set_password(self.cleaned_data["password"])
         worker.save()

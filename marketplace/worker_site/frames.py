@@ -36,18 +36,15 @@ _CROWD_NOTE = _(
     "This page uses Amazon's Crowd HTML Elements, which come from Amazon's servers. "
     "If nothing to fill in appears, return the HIT."
 )
-_FORM_NOTE = _(
-    "This HIT is a QuestionForm, which this marketplace cannot show yet. Choose another HIT; "
-    "if you hold this one, return it."
-)
 
 
 @dataclass(frozen=True)
 class Question:
-    """A HIT's Question as it was sent: `html` or `url`, or neither for a QuestionForm."""
+    """A HIT's Question as it was sent: `html`, `url`, or `is_form` for a QuestionForm, which has no frame."""
 
     html: str = ""
     url: str = ""
+    is_form: bool = False
     # Pixels; 0 grows with the content.
     height: int = 0
 
@@ -57,7 +54,7 @@ def read_question(xml: str) -> Question:
     root = etree.fromstring(xml.encode(), etree.XMLParser(resolve_entities=False, no_network=True))
     name = etree.QName(root).localname
     if name == "QuestionForm":
-        return Question()
+        return Question(is_form=True)
     content, height = (child.text or "" for child in root if isinstance(child.tag, str))
     if name == "HTMLQuestion":
         return Question(html=content, height=int(height))
@@ -68,7 +65,6 @@ def read_question(xml: str) -> Question:
 class Frame:
     """What the page around it needs to know of a frame."""
 
-    # Empty where the question cannot be shown; `note` says why.
     url: str
     height: int
     sandbox: str
@@ -78,7 +74,7 @@ class Frame:
 
 
 def frame_for(hit: HIT, assignment: Assignment | None = None) -> Frame:
-    """The frame of a HIT, before or after accepting it."""
+    """The frame of a HIT with HTML or a page elsewhere, before or after accepting it."""
     question = read_question(hit.question)
     told = _told(hit, assignment)
     if question.url:
@@ -93,8 +89,6 @@ def frame_for(hit: HIT, assignment: Assignment | None = None) -> Frame:
             sandbox=sandbox(keeps_origin=True),
             origin=f"{parts.scheme}://{parts.netloc}",
         )
-    if not question.html:
-        return Frame(url="", height=0, sandbox="", note=_FORM_NOTE)
     return Frame(
         url=f"{settings.MARKETPLACE_CONTENT_URL}{_SIGNER.sign(hit.mturk_id)}/?{urlencode(told)}",
         height=question.height,

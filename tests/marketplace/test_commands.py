@@ -8,8 +8,10 @@ from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
 from marketplace import clock
-from marketplace.models import Assignment, Balance, Requester
+from marketplace.models import Assignment, Balance, Qualification, QualificationRequest, Requester
 from tests.marketplace.conftest import Market, mturk_client
+from tests.marketplace.forms import TEST_KEY
+from tests.marketplace.test_qualification_types import TESTED, make
 
 
 def run(*command: str, **options: Any) -> list[str]:
@@ -156,3 +158,40 @@ def test_the_clock_moves_only_where_it_may(db: None, settings: Settings) -> None
         run("advance_clock", "3600")
     with pytest.raises(ImproperlyConfigured):
         clock.advance(clock.now() - before)
+
+
+# Qualifications
+
+
+def test_a_test_worker_asks_and_takes_a_test(market: Market) -> None:
+    plain, tested = make(market), make(market, Name="Tested", **TESTED, AnswerKey=TEST_KEY)
+
+    [request] = run("worker_ask", plain["QualificationTypeId"], "ATESTOLIVE")
+    run("worker_ask", tested["QualificationTypeId"], "ATESTOLIVE", '{"sky": ["blue"], "grass": ["blue"]}')
+
+    assert QualificationRequest.objects.get(mturk_id=request).state == "pending"
+    assert Qualification.objects.get().value == 50
+    with pytest.raises(CommandError, match="pending: You have asked"):
+        run("worker_ask", plain["QualificationTypeId"], "ATESTOLIVE")
+    with pytest.raises(CommandError, match="JSON object"):
+        run("worker_ask", plain["QualificationTypeId"], "ATESTOLIVE", '{"sky": [1]}')
+
+
+def test_what_the_market_knows_of_a_worker_is_said(market: Market) -> None:
+    worker = market.worker()
+
+    run("edit_worker", worker.mturk_id, "--country", "US", "--subdivision", "WA", "--adult", "--master")
+    run("edit_worker", worker.mturk_id, "--no-adult")
+
+    worker.refresh_from_db()
+    assert (worker.country, worker.subdivision, worker.is_adult, worker.is_master) == (
+        "US",
+        "WA",
+        False,
+        True,
+    )
+    for wrong in (["--country", "DE"], ["--country", "XX", "--subdivision", ""], ["--subdivision", "BY"]):
+        with pytest.raises(CommandError, match="is no"):
+            run("edit_worker", worker.mturk_id, *wrong)
+    with pytest.raises(CommandError, match="no Worker"):
+        run("edit_worker", "ANOBODY")

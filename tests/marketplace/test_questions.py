@@ -1,4 +1,5 @@
 import pytest
+from django.test import override_settings
 
 from marketplace.errors import ApiError
 from marketplace.questions import check_question
@@ -45,7 +46,7 @@ def form(inside: str, namespace: str = FORM) -> str:
         external("https://example.org/task?a=1&amp;b=2"),
         external("http://localhost.example.org/"),
         form("<Overview><Text>x</Text></Overview>"),
-        form("<Question/>", f"{SCHEMAS}2005-10-01/QuestionForm.xsd"),
+        form("<Overview><Text>x</Text></Overview>", f"{SCHEMAS}2005-10-01/QuestionForm.xsd"),
     ],
 )
 def test_a_question_a_worker_can_be_shown_is_taken(question: str) -> None:
@@ -83,13 +84,15 @@ def test_a_question_a_worker_can_be_shown_is_taken(question: str) -> None:
         (html(height="1.5"), "FrameHeight"),
         (html(height="600px"), "FrameHeight"),
         (html(height="٣"), "FrameHeight"),
-        (form(""), "at least one"),
-        (form("<p/>"), "not p"),
+        (form(""), "lacks Overview or Question"),
+        (form("<p/>"), "must have Overview or Question here"),
         # addresses
         (external("javascript:alert(1)"), "ExternalURL"),
         (external("/task"), "ExternalURL"),
         (external("https://"), "ExternalURL"),
         (external("https://[::1"), "ExternalURL"),
+        (external("https://example.org; script-src *"), "ExternalURL"),
+        (external("https://example.org;script-src/"), "ExternalURL"),
         # ours: frames there would run beside our cookies
         (external("http://127.0.0.1:9999/task"), "127.0.0.1"),
         (external("http://user@127.0.0.1./task"), "127.0.0.1"),
@@ -102,6 +105,13 @@ def test_any_other_question_is_refused_in_words(question: str, says: str) -> Non
         check_question(question)
     assert caught.value.kind == "ParameterValidationError"
     assert says in caught.value.message
+
+
+def test_a_marketplace_on_https_frames_no_page_that_is_not() -> None:
+    with override_settings(MARKETPLACE_URL="https://market.example.org"):
+        check_question(external("https://example.org/task"))
+        with pytest.raises(ApiError, match="https"):
+            check_question(external("http://example.org/task"))
 
 
 def test_exactly_65535_bytes_are_taken() -> None:

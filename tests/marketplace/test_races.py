@@ -12,10 +12,21 @@ import pytest
 from botocore.exceptions import ClientError
 from django.db import connection
 
-from marketplace import clock, lifecycle
-from marketplace.models import HIT, Assignment, Balance, Worker
+from marketplace import clock, granting, lifecycle
+from marketplace.models import (
+    HIT,
+    Assignment,
+    Balance,
+    Qualification,
+    QualificationRequest,
+    QualificationType,
+    Worker,
+)
 from tests.marketplace.conftest import QUESTION, TYPE, Market, mturk_client
+from tests.marketplace.forms import TEST_KEY
+from tests.marketplace.test_granting import RIGHT
 from tests.marketplace.test_money import check_agreement
+from tests.marketplace.test_qualification_types import KIND, TESTED, make, require
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -147,3 +158,87 @@ def test_several_processes_may_do_what_time_does_at_once(open_market: Market) ->
     assert not lifecycle.something_is_due()
     assert set(Assignment.objects.values_list("state", flat=True)) == {"approved", "abandoned"}
     check_agreement()
+
+
+# Qualifications
+
+
+def test_grants_racing_make_one_qualification(open_market: Market) -> None:
+    kind, [worker] = make(open_market), workers(1)
+
+    outcomes = at_once(
+        [lambda value=value: give_with(open_market, kind, worker, value) for value in range(12)], threads=6
+    )
+
+    assert outcomes == {"done": 12}
+    assert Qualification.objects.get().value in range(12)
+
+
+def give_with(market: Market, kind: dict[str, Any], worker: Worker, value: int) -> None:
+    client_of(market).associate_qualification_with_worker(
+        QualificationTypeId=kind["QualificationTypeId"], WorkerId=worker.mturk_id, IntegerValue=value
+    )
+
+
+def test_a_worker_asking_often_has_one_request(open_market: Market) -> None:
+    kind, [worker] = make(open_market), workers(1)
+
+    outcomes = at_once([lambda: granting.ask(kind["QualificationTypeId"], worker)] * 12, threads=6)
+
+    assert outcomes == {"done": 1, "pending": 11}
+    assert QualificationRequest.objects.count() == 1
+
+
+def test_a_request_that_is_accepted_rejected_and_overtaken_at_once_is_decided_once(
+    open_market: Market,
+) -> None:
+    kind, [worker] = make(open_market), workers(1)
+    request = {
+        "QualificationRequestId": granting.ask(kind["QualificationTypeId"], worker).mturk_id,
+    }
+    acts: list[Callable[[], Any]] = [
+        lambda: client_of(open_market).accept_qualification_request(**request, IntegerValue=5),
+        lambda: client_of(open_market).reject_qualification_request(**request),
+        lambda: give_with(open_market, kind, worker, 7),
+    ]
+
+    outcomes = at_once(acts * 3, threads=9)
+
+    assert outcomes == {"done": 4, "InvalidQualificationRequestState": 5}
+    assert Qualification.objects.get().value in {5, 7}
+
+
+def test_a_test_sent_often_is_scored_once(open_market: Market) -> None:
+    kind, [worker] = make(open_market, **TESTED, AnswerKey=TEST_KEY), workers(1)
+    request = granting.ask(kind["QualificationTypeId"], worker)
+
+    outcomes = at_once([lambda: granting.submit_test(request.mturk_id, worker, RIGHT)] * 12, threads=6)
+
+    assert outcomes == {"done": 1, "submitted": 11}
+    assert Qualification.objects.get().value == 100
+
+
+def test_equal_names_racing_make_one_type(open_market: Market) -> None:
+    def create() -> None:
+        client_of(open_market).create_qualification_type(**KIND)
+
+    assert at_once([create] * 8, threads=8) == {"done": 1, "QualificationTypeAlreadyExists": 7}
+
+
+def test_no_hit_is_made_for_a_type_that_is_gone(open_market: Market) -> None:
+    """Either the type waits for the HIT, or the HIT is refused."""
+    kind = make(open_market)
+    type_id = kind["QualificationTypeId"]
+    acts: list[Callable[[], Any]] = [
+        lambda: client_of(open_market).create_hit(
+            **TYPE, LifetimeInSeconds=60, Question=QUESTION, **require(kind)
+        )
+    ] * 6
+    acts.insert(3, lambda: client_of(open_market).delete_qualification_type(QualificationTypeId=type_id))
+
+    outcomes = at_once(acts, threads=7)
+
+    made = HIT.objects.count()
+    assert outcomes["done"] == made + 1
+    assert outcomes["InvalidQualificationTypeState"] == 6 - made
+    assert (QualificationType.objects.get().disposed_at is None) is (made > 0)

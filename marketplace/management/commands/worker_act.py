@@ -25,10 +25,6 @@ class Command(BaseCommand):
         parser.add_argument("fields", nargs="?", default="{}")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if not settings.TEST_WORKERS:
-            raise CommandError(
-                "Test Workers are switched off here. Set MARKETPLACE_TEST_WORKERS=1 to use them."
-            )
         fields = _read_fields(options["fields"])
         try:
             assignment = _act(options["act"], options["hit_id"], options["worker_id"], fields)
@@ -41,7 +37,7 @@ def _act(act: str, hit_id: str, worker_id: str, fields: list[tuple[str, str]]) -
     hit = HIT.objects.filter(mturk_id=hit_id).first()
     if hit is None:
         raise CommandError(f"There is no HIT {hit_id}.")
-    worker = _test_worker(worker_id)
+    worker = find_test_worker(worker_id)
     if act == "accept":
         return lifecycle.accept_hit(hit, worker)
     held = Assignment.objects.filter(hit=hit, worker=worker, state=AssignmentState.ACCEPTED).first()
@@ -52,7 +48,10 @@ def _act(act: str, hit_id: str, worker_id: str, fields: list[tuple[str, str]]) -
     return lifecycle.submit_assignment(held.mturk_id, fields)
 
 
-def _test_worker(worker_id: str) -> Worker:
+def find_test_worker(worker_id: str) -> Worker:
+    """The test Worker with this id, made where there is none."""
+    if not settings.TEST_WORKERS:
+        raise CommandError("Test Workers are switched off here. Set MARKETPLACE_TEST_WORKERS=1 to use them.")
     worker = Worker.objects.filter(mturk_id=worker_id).first()
     if worker is None and worker_id.startswith("ATEST") and worker_id.isalnum():
         worker = Worker.objects.create(mturk_id=worker_id, is_test=True, created_at=clock.now())

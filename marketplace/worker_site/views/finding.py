@@ -11,8 +11,16 @@ from django.views.decorators.http import require_GET
 from marketplace import lifecycle
 from marketplace.models import HIT, HITType
 from marketplace.models.assignment import AssignmentState
-from marketplace.worker_site.finding import Order, find_groups, free_hits, median_times
-from marketplace.worker_site.frames import frame_for
+from marketplace.qualified import Record
+from marketplace.worker_site.finding import (
+    Group,
+    Order,
+    find_groups,
+    for_page,
+    free_hits,
+    median_times,
+)
+from marketplace.worker_site.questions import question_for
 from marketplace.worker_site.requests import worker_of
 
 GROUPS_A_PAGE = 25
@@ -25,8 +33,10 @@ def groups(request: HttpRequest) -> HttpResponse:
     asked = request.GET.get("sort", "")
     order = Order(asked) if asked in list(Order) else Order.WAGE
     search = request.GET.get("q", "").strip()[:200]
-    found = find_groups(worker_of(request), search=search, order=order)
+    record = Record(worker_of(request))
+    found = find_groups(record, search=search, order=order)
     page = Paginator(found, GROUPS_A_PAGE).get_page(request.GET.get("page"))
+    page.object_list = for_page(list(page), record)
     return render(
         request,
         "groups.html",
@@ -52,7 +62,13 @@ def preview(request: HttpRequest, group: str) -> HttpResponseBase:
     lifecycle.apply_due()
     hit_type = get_object_or_404(HITType.objects.select_related("requester"), group_mturk_id=group)
     worker = worker_of(request)
+    record = Record(worker)
     free = free_hits(worker).filter(hit_type=hit_type)
+    if not record.may("discover", hit_type.qualification_requirements):
+        # Whoever has worked here knows of it anyhow, and comes back from their last HIT.
+        if worker is None or not worker.assignments.filter(hit__hit_type=hit_type).exists():
+            raise Http404
+        free = free.none()
     hit = free.filter(mturk_id=request.GET.get("hit", "")).first() or free.order_by("pk").first()
     held = None
     if worker:
@@ -61,25 +77,26 @@ def preview(request: HttpRequest, group: str) -> HttpResponseBase:
             .order_by("pk")
             .first()
         )
-    frame = frame_for(hit) if hit else None
+    median = median_times([hit_type.pk]).get(hit_type.pk)
+    [shown] = for_page([Group(hit_type, 0, hit_type.created_at, median)], record)
+    question = question_for(hit) if hit and shown.may_preview else None
     response = render(
         request,
         "preview.html",
         {
+            "group": shown,
             "hit_type": hit_type,
             "hit": hit,
             "held": held,
-            "left": free.count(),
-            "frame": frame,
-            "median_time": median_times([hit_type.pk]).get(hit_type.pk),
+            "question": question,
             "has_hits": hit is not None or HIT.objects.filter(hit_type=hit_type).exists(),
             "nav": "groups",
         },
     )
-    return allow_frame(request, response, frame.origin if frame else "")
+    return allow(request, response, question.sources if question else {})
 
 
-def allow_frame(request: HttpRequest, response: HttpResponse, origin: str) -> HttpResponseBase:
-    """The response with its policy letting it frame a requester's own site, if there is one."""
+def allow(request: HttpRequest, response: HttpResponse, sources: dict[str, list[str]]) -> HttpResponseBase:
+    """The response with its policy letting it load from these origins, by directive."""
     # A decorator, which knows its origins beforehand, applied to a page that has just learnt its own.
-    return csp_update({"frame-src": [origin]})(lambda _: response)(request) if origin else response
+    return csp_update(sources)(lambda _: response)(request) if sources else response

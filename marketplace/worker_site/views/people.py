@@ -1,18 +1,22 @@
 """Making an account, signing in and out, working as a test Worker."""
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth import login, logout
+from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from marketplace import clock
 from marketplace.identifiers import new_test_worker_id
 from marketplace.models import Worker
-from marketplace.worker_site.forms import SignInForm, SignUpForm
+from marketplace.worker_site.forms import AccountForm, SignInForm, SignUpForm
+from marketplace.worker_site.requests import WorkerRequest
 
 
 @sensitive_post_parameters("password")
@@ -44,6 +48,20 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     """End the session."""
     logout(request)
     return redirect("worker_site:groups")
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+def account(request: WorkerRequest) -> HttpResponse:
+    """Where the Worker lives and what they want to see."""
+    worker = request.user
+    said = {"country": worker.country, "subdivision": worker.subdivision, "is_adult": worker.is_adult}
+    form = AccountForm(request.POST or None, initial=said)
+    if form.is_valid():
+        form.save(worker)
+        messages.success(request, _("Kept. Work that asks for it takes note at once."))
+        return redirect("worker_site:account")
+    return render(request, "account.html", {"form": form}, status=400 if form.is_bound else 200)
 
 
 @require_GET

@@ -9,11 +9,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from marketplace import clock, lifecycle
+from marketplace.answers import form_document
 from marketplace.models import HIT, Assignment, HITType
 from marketplace.models.assignment import AssignmentState
-from marketplace.worker_site.frames import frame_for
+from marketplace.worker_site.questions import ShownQuestion, question_for
 from marketplace.worker_site.requests import WorkerRequest, worker_of
-from marketplace.worker_site.views.finding import allow_frame
+from marketplace.worker_site.views.finding import allow
 
 NEXT_BY_ITSELF = "next_by_itself"
 
@@ -47,7 +48,12 @@ def work(request: WorkerRequest, assignment_id: str) -> HttpResponseBase:
     assignment = _own(request, assignment_id)
     if assignment.state != AssignmentState.ACCEPTED:
         return redirect(_leave(request, assignment))
-    frame = frame_for(assignment.hit, assignment)
+    return _work_page(request, assignment, question_for(assignment.hit, assignment))
+
+
+def _work_page(
+    request: WorkerRequest, assignment: Assignment, question: ShownQuestion, *, status: int = 200
+) -> HttpResponseBase:
     left = assignment.deadline_at - clock.now()
     response = render(
         request,
@@ -55,13 +61,32 @@ def work(request: WorkerRequest, assignment_id: str) -> HttpResponseBase:
         {
             "assignment": assignment,
             "hit_type": assignment.hit.hit_type,
-            "frame": frame,
+            "question": question,
             "seconds_left": max(0, round(left.total_seconds())),
             "next_by_itself": request.session.get(NEXT_BY_ITSELF, False),
             "nav": "tasks",
         },
+        status=status,
     )
-    return allow_frame(request, response, frame.origin)
+    return allow(request, response, question.sources)
+
+
+@require_POST
+@login_required
+def answer(request: WorkerRequest, assignment_id: str) -> HttpResponseBase:
+    """Submit a QuestionForm, or show it again with what is wrong."""
+    assignment = _own(request, assignment_id)
+    question = question_for(assignment.hit, assignment, sent=request.POST)
+    if question.sheet is None:
+        raise Http404
+    if not question.sheet.is_complete and assignment.state == AssignmentState.ACCEPTED:
+        return _work_page(request, assignment, question, status=400)
+    try:
+        lifecycle.submit_document(assignment_id, form_document(question.sheet.answers()))
+    except lifecycle.Refused as refusal:
+        messages.error(request, str(refusal.sentence))
+        return redirect("worker_site:work", assignment_id)
+    return go_on(request, assignment_id)
 
 
 @require_GET

@@ -15,6 +15,9 @@ from marketplace.models.assignment import AssignmentState
 from marketplace.worker_site import frames, origins
 from tests import attacks
 from tests.marketplace.conftest import Market
+from tests.marketplace.forms import TEST, TEST_KEY, form, free_text, question, selection
+from tests.marketplace.test_qualification_types import make
+from tests.marketplace.test_requirements import needs
 from tests.marketplace.worker_site.conftest import html_question
 from tests.marketplace.worker_site.test_submitting import answers
 
@@ -275,3 +278,67 @@ def test_requesters_html_opened_by_itself_is_in_the_sandbox_too(
     for act in ("document.cookie", "localStorage.length"):
         with pytest.raises(Error, match="SecurityError"):
             page.evaluate(act)
+
+
+def test_a_worker_takes_a_timed_test_and_gets_to_the_work_behind_it(
+    market: Market, site: str, page: Page, complaints: list[str]
+) -> None:
+    kind = make(
+        market,
+        Name="Colours",
+        Test=form(
+            "<Overview><FormattedContent><![CDATA[<p>Look <b>twice</b></p>]]></FormattedContent></Overview>",
+            question("sky", selection("blue", "green")),
+            question("grass", selection("blue", "green", style="dropdown")),
+        ),
+        TestDurationInSeconds=600,
+        AnswerKey=TEST_KEY,
+    )
+    needed = needs(kind["QualificationTypeId"], "EqualTo", 100, guarded="PreviewAndAccept")
+    hit = market.create_hit(QualificationRequirements=[needed])
+
+    page.goto(f"{site}/test-worker?group={hit.hit_type.mturk_id}")
+    expect(page.get_by_text("This work is for Workers who have all of the above.")).to_be_visible()
+    page.get_by_role("link", name="how to get it").click()
+    page.get_by_role("button", name="Start the test").click()
+    expect(page.locator("[data-clock]")).to_have_text(re.compile(r"9:5\d|10:00"))
+    page.get_by_label("Blue").check()
+    page.get_by_role("button", name="Submit the test").click()
+    expect(page.get_by_text("Choose an answer; this question needs one.")).to_be_visible()
+    expect(page.get_by_label("Blue")).to_be_checked()
+    page.get_by_role("combobox").select_option("Green")
+    page.get_by_role("button", name="Submit the test").click()
+
+    expect(page.get_by_text("You were given this qualification with the value 100.")).to_be_visible()
+    page.goto(f"{site}{hit.hit_type.get_absolute_url()}")
+    page.get_by_role("button", name="Accept for").click()
+    page.wait_for_url("**/tasks/*")
+    # The one page that is answered with 400 says so on the console.
+    assert [each for each in complaints if "400" not in each] == []
+
+
+def test_a_test_whose_time_runs_out_says_so_by_itself(market: Market, site: str, page: Page) -> None:
+    kind = make(market, Test=TEST, TestDurationInSeconds=2)
+
+    page.goto(f"{site}/test-worker")
+    page.goto(f"{site}/qualifications/{kind['QualificationTypeId']}")
+    page.get_by_role("button", name="Start the test").click()
+
+    expect(page.get_by_text("The time for this test ran out before it was submitted.")).to_be_visible()
+
+
+def test_a_form_is_answered_without_a_frame(
+    market: Market, accept: Callable[[HIT], Assignment], page: Page, complaints: list[str]
+) -> None:
+    parts = (question("sky", selection("blue", "green", most=2)), question("why", free_text()))
+    assignment = accept(market.create_hit(Question=form(*parts)))
+
+    page.get_by_label("Blue").check()
+    page.get_by_role("textbox").fill("because")
+    page.get_by_role("button", name="Submit", exact=True).click()
+
+    expect(page.get_by_text("Sent. The requester will decide about it.")).to_be_visible()
+    assignment.refresh_from_db()
+    assert "<SelectionIdentifier>blue</SelectionIdentifier>" in assignment.answer
+    assert "<FreeText>because</FreeText>" in assignment.answer
+    assert complaints == []

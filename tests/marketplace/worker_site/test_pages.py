@@ -258,20 +258,6 @@ def test_an_external_question_is_framed_from_its_own_host_alone(market: Market, 
     assert "https://survey.example.org" not in client.get("/").headers["Content-Security-Policy"]
 
 
-def test_a_question_form_is_not_offered_for_acceptance(market: Market, client: Client) -> None:
-    form = (
-        '<QuestionForm xmlns="http://mechanicalturk.amazonaws.com/AWSMechanicalTurkDataSchemas/2017-11-06/'
-        'QuestionForm.xsd"><Overview><Text>Hello</Text></Overview></QuestionForm>'
-    )
-    hit = market.create_hit(Question=form)
-
-    page = client.get(hit.hit_type.get_absolute_url()).content.decode()
-
-    assert "which this marketplace cannot show yet" in page
-    assert "<iframe" not in page
-    assert "to accept" not in page
-
-
 @pytest.mark.parametrize("who", ["visitor", "worker"])
 def test_what_is_not_there_is_said_on_a_page_of_the_worker_site(
     client: Client, wandas: Client, who: str
@@ -303,7 +289,16 @@ def test_titles_and_names_are_text(market: Market, client: Client) -> None:
 
 
 def test_every_page_has_a_strict_policy_and_cannot_be_framed(hit: HIT, wandas: Client) -> None:
-    for address in ("/", hit.hit_type.get_absolute_url(), "/tasks", "/earnings", "/sign-in", "/sign-up"):
+    for address in (
+        "/",
+        hit.hit_type.get_absolute_url(),
+        "/tasks",
+        "/earnings",
+        "/qualifications",
+        "/account",
+        "/sign-in",
+        "/sign-up",
+    ):
         answer = wandas.get(address)
         assert answer.status_code == 200
         assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
@@ -333,6 +328,12 @@ NEEDS_A_WORKER = {
     "go_on": ("POST", "/tasks/{assignment}/go-on"),
     "return": ("POST", "/tasks/{assignment}/return"),
     "earnings": ("GET", "/earnings"),
+    "answer": ("POST", "/tasks/{assignment}/answer"),
+    "qualifications": ("GET", "/qualifications"),
+    "qualification": ("GET", "/qualifications/3NONE"),
+    "ask": ("POST", "/qualifications/3NONE/ask"),
+    "qualification_request": ("GET", "/qualifications/requests/3NONE"),
+    "account": ("GET", "/account"),
 }
 
 
