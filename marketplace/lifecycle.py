@@ -1,10 +1,10 @@
-"""What Workers, decisions and time do to HITs and Assignments.
+"""What Workers and time do to HITs and Assignments.
 
 Locks are taken in one order, Worker, Assignment, HIT, Balance, so that nobody waits in a circle.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from django.db import connection, transaction
@@ -12,8 +12,9 @@ from django.db.models import F, OuterRef, Q, Subquery
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from marketplace import clock, ledger
+from marketplace import clock, deciding
 from marketplace.answers import answer_document, answer_fields
+from marketplace.deciding import settle
 from marketplace.ledger import Move
 from marketplace.models import HIT, Assignment, HITType, Worker
 from marketplace.models.assignment import TAKEN, AssignmentState
@@ -176,73 +177,6 @@ def _lock_accepted(assignment_id: str) -> Assignment:
     return assignment
 
 
-# What is decided ---------------------------------------------------------------------------------
-
-
-def approve_assignments(
-    assignments: Sequence[Assignment], *, now: datetime, feedback: str = "", by_itself: bool = False
-) -> None:
-    """Approve submitted Assignments, locked by the caller, and pay for them from what is on hold."""
-    Assignment.objects.filter(pk__in=[assignment.pk for assignment in assignments]).update(
-        state=AssignmentState.APPROVED,
-        approved_at=now,
-        was_auto_approved=by_itself,
-        requester_feedback=feedback,
-    )
-    _settle_decided(assignments, now=now)
-    _post(
-        ((assignment.hit, move) for assignment in assignments for move in _payment(assignment, Account.HELD)),
-        now=now,
-    )
-
-
-def reject_assignment(assignment: Assignment, *, now: datetime, feedback: str) -> None:
-    """Reject a submitted Assignment, locked by the caller; its hold is released and its slot stays used."""
-    Assignment.objects.filter(pk=assignment.pk).update(
-        state=AssignmentState.REJECTED, rejected_at=now, requester_feedback=feedback
-    )
-    _settle_decided([assignment], now=now)
-    hit = assignment.hit
-    _post([(hit, Move(Account.HELD, Account.AVAILABLE, hit.price_each, hit, assignment))], now=now)
-
-
-def overturn_rejection(assignment: Assignment, *, now: datetime, feedback: str) -> None:
-    """Approve a rejected Assignment, locked by the caller; paid anew, so it raises InsufficientFunds."""
-    Assignment.objects.filter(pk=assignment.pk).update(
-        state=AssignmentState.APPROVED,
-        approved_at=now,
-        requester_feedback=feedback or assignment.requester_feedback,
-    )
-    HIT.objects.filter(pk=assignment.hit_id).update(last_activity_at=now)
-    _post(((assignment.hit, move) for move in _payment(assignment, Account.AVAILABLE)), now=now)
-
-
-def _payment(assignment: Assignment, source: Account) -> list[Move]:
-    hit = assignment.hit
-    return [
-        Move(source, Account.WORKERS, hit.hit_type.reward, hit, assignment),
-        Move(source, Account.FEES, hit.fee_each, hit, assignment),
-    ]
-
-
-def _settle_decided(assignments: Sequence[Assignment], *, now: datetime) -> None:
-    for hit_id, decided in sorted(Counter(assignment.hit_id for assignment in assignments).items()):
-        HIT.objects.filter(pk=hit_id).update(
-            submitted_count=F("submitted_count") - decided,
-            completed_count=F("completed_count") + decided,
-            held_slots=F("held_slots") - decided,
-            last_activity_at=now,
-        )
-
-
-def _post(moves: Iterable[tuple[HIT, Move]], *, now: datetime) -> None:
-    by_requester: dict[int, list[Move]] = defaultdict(list)
-    for hit, move in moves:
-        by_requester[hit.requester_id].append(move)
-    for requester_id, theirs in sorted(by_requester.items()):
-        ledger.post(requester_id, theirs, now=now)
-
-
 # What time does ----------------------------------------------------------------------------------
 
 # The earliest of each kind is the low end of a partial index, so asking is cheap when nothing is due.
@@ -293,7 +227,7 @@ def _approve_overdue() -> int:
     now = clock.now()
     overdue = _lock_due(Q(state=AssignmentState.SUBMITTED, auto_approval_at__lte=now), "auto_approval_at")
     if overdue:
-        approve_assignments(overdue, now=now, by_itself=True)
+        deciding.approve_assignments(overdue, now=now, by_itself=True)
     return len(overdue)
 
 
@@ -323,7 +257,7 @@ def _end(assignments: Sequence[Assignment], state: AssignmentState, *, now: date
             hit.held_slots -= freed
             moves.append((hit, Move(Account.HELD, Account.AVAILABLE, hit.price_each * freed, hit)))
         hit.save(update_fields=["pending_count", "held_slots", "last_activity_at"])
-    _post(moves, now=now)
+    settle(moves, now=now)
 
 
 @transaction.atomic
@@ -348,7 +282,7 @@ def release_unreachable(hits: Sequence[HIT], *, now: datetime) -> None:
     for hit in hits:
         free = hit.held_slots - hit.pending_count - hit.submitted_count
         moves.append((hit, Move(Account.HELD, Account.AVAILABLE, hit.price_each * free, hit)))
-    _post(moves, now=now)
+    settle(moves, now=now)
 
 
 @transaction.atomic

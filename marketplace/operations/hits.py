@@ -10,7 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
-from marketplace import ledger, lifecycle
+from marketplace import extending, lifecycle
 from marketplace.call import Call, Members
 from marketplace.errors import (
     hit_already_exists,
@@ -22,8 +22,8 @@ from marketplace.errors import (
     request_error,
     token_already_processed,
 )
+from marketplace.extending import MAX_ASSIGNMENTS
 from marketplace.identifiers import new_entity_id
-from marketplace.ledger import Move
 from marketplace.models import HIT, HITType
 from marketplace.models.hit import (
     ASSIGNABLE,
@@ -34,9 +34,8 @@ from marketplace.models.hit import (
     UNASSIGNABLE,
     HITQuerySet,
 )
-from marketplace.models.ledger import Account
 from marketplace.models.request_token import TokenFamily
-from marketplace.money import LARGE_HIT, fee_each
+from marketplace.money import fee_each
 from marketplace.operations.shown import show_hit
 from marketplace.paging import DEFAULT_MAX_RESULTS, next_token, read_token
 from marketplace.questions import check_question
@@ -55,8 +54,8 @@ _NUMBER_LIMITS = {
     "LifetimeInSeconds": (30, _YEAR),
     "AssignmentDurationInSeconds": (30, _YEAR),
     "AutoApprovalDelayInSeconds": (0, 2_592_000),
-    "MaxAssignments": (1, 1_000_000_000),
-    "NumberOfAdditionalAssignments": (1, 1_000_000_000),
+    "MaxAssignments": (1, MAX_ASSIGNMENTS),
+    "NumberOfAdditionalAssignments": (1, MAX_ASSIGNMENTS),
 }
 _MAX_REWARD = Decimal("1000000")
 _DEFAULT_AUTO_APPROVAL_DELAY = 2_592_000
@@ -213,14 +212,8 @@ def _make_hit(call: Call, members: Members, hit_type: HITType, hit_id: str) -> M
         fee_each=fee_each(hit_type.reward, slots, requirements),
         held_slots=slots,
     )
-    _hold(call, hit, slots)
+    extending.hold(hit, slots, now=call.now)
     return show_hit(hit, call.now)
-
-
-def _hold(call: Call, hit: HIT, slots: int) -> None:
-    """Put the price of so many slots on hold; the caller counts them in `held_slots`."""
-    move = Move(Account.AVAILABLE, Account.HELD, hit.price_each * slots, hit)
-    ledger.post(call.requester_id, [move], now=call.now)
 
 
 # Reading -----------------------------------------------------------------------------------------
@@ -268,7 +261,7 @@ def update_expiration_for_hit(call: Call, members: Members) -> None:
     if expire_at <= call.now:
         _expire(hit, call.now)
     else:
-        _extend(call, hit, expire_at)
+        extending.extend(hit, expire_at, now=call.now)
 
 
 def _expire(hit: HIT, now: datetime) -> None:
@@ -277,17 +270,6 @@ def _expire(hit: HIT, now: datetime) -> None:
     hit.last_activity_at = now
     hit.save(update_fields=["expires_at", "last_activity_at"])
     lifecycle.release_unreachable([hit], now=now)
-
-
-def _extend(call: Call, hit: HIT, expire_at: datetime) -> None:
-    # Free slots of a HIT that had expired have nothing on hold.
-    unheld = hit.max_assignments - hit.completed_count - hit.held_slots
-    hit.expires_at = expire_at
-    hit.held_slots += unheld
-    hit.reviewing = hit.reviewing and hit.available_count == 0
-    hit.last_activity_at = call.now
-    hit.save(update_fields=["expires_at", "held_slots", "reviewing", "last_activity_at"])
-    _hold(call, hit, unheld)
 
 
 @transaction.atomic
@@ -299,24 +281,7 @@ def create_additional_assignments_for_hit(call: Call, members: Members) -> None:
     known = claim_token(call, TokenFamily.ADD_ASSIGNMENTS, token, outcome=call.request_id)
     if known is not None:
         raise token_already_processed(str(token), known)
-    hit = _lock_live(call, members["HITId"])
-    total = hit.max_assignments + added
-    if hit.max_assignments < LARGE_HIT <= total:
-        raise request_error(
-            "InvalidMaximumAssignmentsIncrease",
-            f"This HIT has {hit.max_assignments} assignments; "
-            f"a HIT made with fewer than {LARGE_HIT} cannot be extended to {LARGE_HIT} or more.",
-        )
-    if total > _NUMBER_LIMITS["MaxAssignments"][1]:
-        raise invalid_value("NumberOfAdditionalAssignments", added)
-    # On an expired HIT nobody can reach the new slots, so nothing is on hold for them until it is extended.
-    held = 0 if hit.is_expired(call.now) else added
-    hit.max_assignments = total
-    hit.held_slots += held
-    hit.reviewing = hit.reviewing and hit.is_expired(call.now)
-    hit.last_activity_at = call.now
-    hit.save(update_fields=["max_assignments", "held_slots", "reviewing", "last_activity_at"])
-    _hold(call, hit, held)
+    extending.add_assignments(_lock_live(call, members["HITId"]), added, now=call.now)
 
 
 @transaction.atomic
