@@ -83,7 +83,8 @@ def accept_hit(hit: HIT, worker: Worker, *, or_another: bool = False) -> Assignm
             return mine
         if worker.assignments.filter(state=AssignmentState.ACCEPTED).count() >= QUEUE_LIMIT:
             raise _QUEUE_FULL
-        free = None if mine else _lock_free(HIT.objects.filter(pk=hit.pk), skip_locked=False)
+        wanted = HIT.objects.open_to(worker).filter(pk=hit.pk)
+        free = None if mine else _lock_free(wanted, skip_locked=False)
         if free is None and or_another:
             group = HIT.objects.filter(hit_type_id=hit.hit_type_id).exclude(pk=hit.pk)
             free = _lock_next(group, worker)
@@ -150,7 +151,7 @@ def _lock_free(hits: HITQuerySet, *, skip_locked: bool) -> HIT | None:
 def _lock_next(group: HITQuerySet, worker: Worker) -> HIT | None:
     taken = Assignment.objects.filter(hit=OuterRef("pk"), worker=worker, state__in=TAKEN)
     # Looked up HIT by HIT: as `not exists` Postgres joins, and a Worker with thousands of HITs would wait for it.
-    fresh = group.alias(mine=Subquery(taken.values("pk")[:1])).filter(mine=None)
+    fresh = group.open_to(worker).alias(mine=Subquery(taken.values("pk")[:1])).filter(mine=None)
     # HITs others are accepting right now are passed over, and waited for only when they are all there is.
     return _lock_free(fresh, skip_locked=True) or _lock_free(fresh, skip_locked=False)
 

@@ -8,6 +8,8 @@ from django.urls import reverse
 
 from marketplace.identifiers import new_entity_id
 from marketplace.models.requester import Requester
+from marketplace.models.worker import Worker
+from marketplace.models.worker_block import WorkerBlock
 
 RETENTION = timedelta(days=120)
 ASSIGNABLE, UNASSIGNABLE, REVIEWABLE, REVIEWING, DISPOSED = (
@@ -62,6 +64,11 @@ class HITQuerySet(models.QuerySet["HIT"]):
         return self.not_deleted().filter(
             max_assignments__gt=F("pending_count") + F("submitted_count") + F("completed_count")
         )
+
+    def open_to(self, worker: Worker) -> Self:
+        """HITs of requesters who have not blocked this Worker."""
+        blocks = WorkerBlock.objects.filter(worker_mturk_id=worker.mturk_id)
+        return self.exclude(requester__in=blocks.values("requester"))
 
     def assignable(self, now: datetime) -> Self:
         """HITs a Worker could accept at `now`."""

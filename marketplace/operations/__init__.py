@@ -1,7 +1,7 @@
 """MTurk's operations, one function each: it gets checked members and gives the answer's."""
 
 from marketplace.call import Call, Operation
-from marketplace.operations import account, assignments, hits
+from marketplace.operations import account, assignments, bonuses, hits, workers
 
 OPERATIONS: dict[str, Operation] = {
     "GetAccountBalance": account.get_account_balance,
@@ -17,6 +17,13 @@ OPERATIONS: dict[str, Operation] = {
     "GetAssignment": assignments.get_assignment,
     "ApproveAssignment": assignments.approve_assignment,
     "RejectAssignment": assignments.reject_assignment,
+    "GetFileUploadURL": assignments.get_file_upload_url,
+    "SendBonus": bonuses.send_bonus,
+    "ListBonusPayments": bonuses.list_bonus_payments,
+    "CreateWorkerBlock": workers.create_worker_block,
+    "DeleteWorkerBlock": workers.delete_worker_block,
+    "ListWorkerBlocks": workers.list_worker_blocks,
+    "NotifyWorkers": workers.notify_workers,
 }
 
 __all__ = ["OPERATIONS", "Call", "Operation"]

@@ -12,6 +12,7 @@ from marketplace.errors import (
     hit_does_not_exist,
     invalid_assignment_state,
     invalid_value,
+    request_error,
 )
 from marketplace.models import HIT, Assignment
 from marketplace.models.assignment import ASSIGNMENT_STATUS, AssignmentState
@@ -89,6 +90,15 @@ def reject_assignment(call: Call, members: Members) -> None:
     if assignment.state != AssignmentState.SUBMITTED:
         raise invalid_assignment_state("Submitted")
     deciding.reject_assignment(assignment, now=call.now, feedback=feedback)
+
+
+def get_file_upload_url(call: Call, members: Members) -> None:
+    """Always refused: MTurk withdrew FileUploadAnswer, so no answer has a file."""
+    _find(call, members["AssignmentId"], lock=False)
+    raise request_error(
+        "InvalidParameterValue",
+        "FileUploadAnswer was withdrawn on 12 December 2017; no assignment has an uploaded file.",
+    )
 
 
 def _read_feedback(members: Members) -> str:

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from marketplace.worker_site.origins import CONTENT_PATH
-from marketplace.worker_site.views import content, earnings, finding, people, working
+from marketplace.worker_site.views import content, earnings, finding, messages, people, working
 
 app_name = "worker_site"
 urlpatterns = [
@@ -20,6 +20,7 @@ urlpatterns = [
     path("tasks/<str:assignment_id>/go-on", working.go_on, name="go_on"),
     path("tasks/<str:assignment_id>/return", working.give_back, name="return"),
     path("earnings", earnings.earnings, name="earnings"),
+    path("messages", messages.messages, name="messages"),
     path("sign-in", people.sign_in, name="sign_in"),
     path("sign-up", people.sign_up, name="sign_up"),
     path("sign-out", people.sign_out, name="sign_out"),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from marketplace import clock, ledger, lifecycle
-from marketplace.models import HIT, Assignment, Balance, LedgerEntry, Requester
+from marketplace.models import HIT, Assignment, Balance, Bonus, LedgerEntry, Requester
 from marketplace.models.assignment import AssignmentState
 from marketplace.models.ledger import Account
 from marketplace.money import fee_each
@@ -266,13 +266,21 @@ def check_agreement() -> None:
             lost = entries.filter(source=account).aggregate(sum=Sum("amount"))["sum"] or Decimal(0)
             return gained - lost
 
+        paid = Assignment.objects.filter(hit__requester=requester, state=AssignmentState.APPROVED)
+        bonuses = Bonus.objects.filter(assignment__hit__requester=requester)
+        assert total(entries, Account.WORKERS) == sum(
+            [*paid.values_list("hit__hit_type__reward", flat=True), *bonuses.values_list("amount", flat=True)]
+        )
+        assert total(entries, Account.FEES) == sum(
+            [*paid.values_list("hit__fee_each", flat=True), *bonuses.values_list("fee", flat=True)]
+        )
         assert balance.available == total(entries, Account.AVAILABLE)
         assert balance.held == total(entries, Account.HELD)
         assert balance.held == sum(hit.held_slots * hit.price_each for hit in requester.hits.all())
 
 
 CHANGES = ("create", "add", "expire", "extend", "delete")
-WORK = ("accept", "submit", "return", "approve", "reject", "overturn", "wait a little", "wait long")
+WORK = ("accept", "submit", "return", "approve", "reject", "overturn", "bonus", "wait a little", "wait long")
 STEPS = st.lists(st.tuples(st.sampled_from(CHANGES + WORK), st.integers(0, 7)), max_size=25)
 
 
@@ -312,6 +320,12 @@ def _play(market: Market, step: str, number: int) -> None:
         "reject": lambda: market.mturk.reject_assignment(AssignmentId=assignment_id, RequesterFeedback="no"),
         "overturn": lambda: market.mturk.approve_assignment(
             AssignmentId=assignment_id, OverrideRejection=True
+        ),
+        "bonus": lambda: market.mturk.send_bonus(
+            AssignmentId=assignment_id,
+            WorkerId=assignment.worker.mturk_id if assignment else "ANOBODY",
+            BonusAmount=f"0.{number}7",
+            Reason="Well done",
         ),
         "expire": lambda: market.mturk.update_expiration_for_hit(**by_hit, ExpireAt=PAST),
         "extend": lambda: market.mturk.update_expiration_for_hit(
