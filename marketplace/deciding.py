@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db.models import F
 
-from marketplace import ledger
+from marketplace import ledger, outbox
 from marketplace.ledger import Move
 from marketplace.models import HIT, Assignment
 from marketplace.models.assignment import AssignmentState
@@ -24,6 +24,7 @@ def approve_assignments(
         requester_feedback=feedback,
     )
     _settle_decided(assignments, now=now)
+    outbox.announce("AssignmentApproved", assignments, now=now)
     settle(
         ((assignment.hit, move) for assignment in assignments for move in _payment(assignment, Account.HELD)),
         now=now,
@@ -36,6 +37,7 @@ def reject_assignment(assignment: Assignment, *, now: datetime, feedback: str) -
         state=AssignmentState.REJECTED, rejected_at=now, requester_feedback=feedback
     )
     _settle_decided([assignment], now=now)
+    outbox.announce("AssignmentRejected", [assignment], now=now)
     hit = assignment.hit
     settle([(hit, Move(Account.HELD, Account.AVAILABLE, hit.price_each, hit, assignment))], now=now)
 
@@ -48,6 +50,7 @@ def overturn_rejection(assignment: Assignment, *, now: datetime, feedback: str) 
         requester_feedback=feedback or assignment.requester_feedback,
     )
     HIT.objects.filter(pk=assignment.hit_id).update(last_activity_at=now)
+    outbox.announce("AssignmentApproved", [assignment], now=now)
     settle(((assignment.hit, move) for move in _payment(assignment, Account.AVAILABLE)), now=now)
 
 

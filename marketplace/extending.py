@@ -2,10 +2,11 @@
 
 from datetime import UTC, datetime
 
-from marketplace import ledger
+from marketplace import ledger, outbox
 from marketplace.errors import invalid_value, request_error
 from marketplace.ledger import Move
 from marketplace.models import HIT
+from marketplace.models.hit import ASSIGNABLE
 from marketplace.models.ledger import Account
 from marketplace.money import LARGE_HIT
 
@@ -37,9 +38,10 @@ def add_assignments(hit: HIT, added: int, *, now: datetime) -> None:
     held = 0 if hit.is_expired(now) else added
     hit.max_assignments = total
     hit.held_slots += held
-    hit.reviewing = hit.reviewing and hit.is_expired(now)
-    hit.last_activity_at = now
-    hit.save(update_fields=["max_assignments", "held_slots", "reviewing", "last_activity_at"])
+    if hit.is_expired(now):
+        # All its work was done before its time was over, so that nobody has to be told of that now.
+        hit.expired_at = hit.expired_at or now
+    _save(hit, ["max_assignments", "expired_at"], now=now)
     hold(hit, held, now=now)
 
 
@@ -47,11 +49,20 @@ def extend(hit: HIT, expire_at: datetime, *, now: datetime) -> None:
     """Give a HIT more time, or bring it back; free slots that had expired are held again."""
     unheld = hit.max_assignments - hit.completed_count - hit.held_slots
     hit.expires_at = expire_at
+    hit.expired_at = None
     hit.held_slots += unheld
-    hit.reviewing = hit.reviewing and hit.available_count == 0
-    hit.last_activity_at = now
-    hit.save(update_fields=["expires_at", "held_slots", "reviewing", "last_activity_at"])
+    _save(hit, ["expires_at", "expired_at"], now=now)
     hold(hit, unheld, now=now)
+
+
+def _save(hit: HIT, changed: list[str], *, now: datetime) -> None:
+    if hit.status(now) == ASSIGNABLE:
+        hit.reviewing, hit.reviewable_at, hit.review_due = False, None, False
+    hit.last_activity_at = now
+    hit.save(
+        update_fields=[*changed, "held_slots", "reviewing", "reviewable_at", "review_due", "last_activity_at"]
+    )
+    outbox.announce("HITExtended", [hit], now=now)
 
 
 def hold(hit: HIT, slots: int, *, now: datetime) -> None:

@@ -12,13 +12,13 @@ from django.db.models import F, OuterRef, Q, Subquery
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from marketplace import clock, deciding
+from marketplace import clock, deciding, outbox, reviewing
 from marketplace.answers import answer_document, answer_fields
 from marketplace.deciding import settle
 from marketplace.ledger import Move
 from marketplace.models import HIT, Assignment, HITType, Worker
 from marketplace.models.assignment import TAKEN, AssignmentState
-from marketplace.models.hit import RETENTION, HITQuerySet
+from marketplace.models.hit import RETENTION, REVIEWABLE, HITQuerySet
 from marketplace.models.ledger import Account
 
 # How many accepted HITs a Worker may hold at once.
@@ -121,11 +121,18 @@ def submit_assignment(assignment_id: str, fields: Sequence[tuple[str, str]]) -> 
         assignment.auto_approval_at = now + assignment.hit.hit_type.auto_approval_delay
         assignment.answer = document
         assignment.save(update_fields=["state", "submitted_at", "auto_approval_at", "answer"])
-        HIT.objects.filter(pk=assignment.hit_id).update(
-            pending_count=F("pending_count") - 1,
-            submitted_count=F("submitted_count") + 1,
-            last_activity_at=now,
-        )
+        hit = assignment.hit = _lock_hit(assignment.hit_id)
+        hit.pending_count -= 1
+        hit.submitted_count += 1
+        hit.last_activity_at = now
+        hit.save(update_fields=["pending_count", "submitted_count", "last_activity_at"])
+        outbox.announce("AssignmentSubmitted", [assignment], now=now)
+        if hit.assignment_review_policy:
+            reviewing.score_submission(assignment, now=now)
+            # Decided or extended by now.
+            assignment.refresh_from_db()
+            hit = assignment.hit
+        note_reviewable([hit], now=now)
     return assignment
 
 
@@ -159,9 +166,15 @@ def _lock_next(group: HITQuerySet, worker: Worker) -> HIT | None:
 def _take_slot(hit: HIT, worker: Worker) -> Assignment:
     now = clock.now()
     HIT.objects.filter(pk=hit.pk).update(pending_count=F("pending_count") + 1, last_activity_at=now)
-    return Assignment.objects.create(
+    assignment = Assignment.objects.create(
         hit=hit, worker=worker, accepted_at=now, deadline_at=now + hit.hit_type.assignment_duration
     )
+    outbox.announce("AssignmentAccepted", [assignment], now=now)
+    return assignment
+
+
+def _lock_hit(pk: int) -> HIT:
+    return HIT.objects.select_related("hit_type").select_for_update(no_key=True, of=("self",)).get(pk=pk)
 
 
 def _lock_accepted(assignment_id: str) -> Assignment:
@@ -185,7 +198,9 @@ DUE_SQL = """
     (select min(deadline_at) from marketplace_assignment where state = 'accepted') <= {now}
     or (select min(auto_approval_at) from marketplace_assignment where state = 'submitted') <= {now}
     or (select min(expires_at) from marketplace_hit
-        where held_slots > pending_count + submitted_count) <= {now}
+        where disposed_at is null and expired_at is null
+          and max_assignments > submitted_count + completed_count) <= {now}
+    or exists (select from marketplace_hit where review_due)
 """
 
 
@@ -200,7 +215,8 @@ def apply_due() -> int:
     """Write down what time has done by now, and say to how many rows; several processes may do it at once."""
     if not something_is_due():
         return 0
-    return _in_chunks(_abandon_overdue) + _in_chunks(_approve_overdue) + _in_chunks(_settle_expired)
+    steps = (_abandon_overdue, _settle_expired, reviewing.review_next_hit, _approve_overdue)
+    return sum(_in_chunks(step) for step in steps)
 
 
 def dispose_forgotten() -> int:
@@ -246,11 +262,11 @@ def _end(assignments: Sequence[Assignment], state: AssignmentState, *, now: date
     Assignment.objects.filter(pk__in=[assignment.pk for assignment in assignments]).update(
         state=state, ended_at=now
     )
-    moves = []
+    outbox.announce(f"Assignment{state.label}", assignments, now=now)
+    moves, hits = [], []
     for hit_id, freed in sorted(Counter(assignment.hit_id for assignment in assignments).items()):
-        hit = (
-            HIT.objects.select_related("hit_type").select_for_update(no_key=True, of=("self",)).get(pk=hit_id)
-        )
+        hit = _lock_hit(hit_id)
+        hits.append(hit)
         hit.pending_count -= freed
         hit.last_activity_at = now
         if hit.is_expired(now):
@@ -258,6 +274,7 @@ def _end(assignments: Sequence[Assignment], state: AssignmentState, *, now: date
             hit.held_slots -= freed
             moves.append((hit, Move(Account.HELD, Account.AVAILABLE, hit.price_each * freed, hit)))
         hit.save(update_fields=["pending_count", "held_slots", "last_activity_at"])
+    note_reviewable(hits, now=now)
     settle(moves, now=now)
 
 
@@ -265,13 +282,38 @@ def _end(assignments: Sequence[Assignment], state: AssignmentState, *, now: date
 def _settle_expired() -> int:
     now = clock.now()
     expired = list(
-        HIT.objects.filter(expires_at__lte=now, held_slots__gt=F("pending_count") + F("submitted_count"))
+        HIT.objects.not_deleted()
+        .filter(
+            expires_at__lte=now,
+            expired_at=None,
+            max_assignments__gt=F("submitted_count") + F("completed_count"),
+        )
         .select_related("hit_type")
         .select_for_update(no_key=True, of=("self",), skip_locked=True)
         .order_by("expires_at")[:_CHUNK]
     )
-    release_unreachable(expired, now=now)
+    note_expired(expired, now=now)
     return len(expired)
+
+
+def note_expired(hits: Sequence[HIT], *, now: datetime) -> None:
+    """Write down that the time of HITs, locked by the caller, is over; money of their free slots is released."""
+    HIT.objects.filter(pk__in=[hit.pk for hit in hits]).update(expired_at=now)
+    open_before = [hit for hit in hits if hit.available_count + hit.pending_count > 0]
+    outbox.announce("HITExpired", open_before, now=now)
+    note_reviewable(hits, now=now)
+    release_unreachable(hits, now=now)
+
+
+def note_reviewable(hits: Sequence[HIT], *, now: datetime) -> None:
+    """Write down which of these HITs, locked by the caller, have become Reviewable, and have them reviewed."""
+    reviewable = [hit for hit in hits if hit.reviewable_at is None and hit.status(now) == REVIEWABLE]
+    if not reviewable:
+        return
+    HIT.objects.filter(pk__in=[hit.pk for hit in reviewable]).update(
+        reviewable_at=now, review_due=Q(hit_review_policy__isnull=False)
+    )
+    outbox.announce("HITReviewable", reviewable, now=now)
 
 
 def release_unreachable(hits: Sequence[HIT], *, now: datetime) -> None:
@@ -293,7 +335,9 @@ def _dispose_forgotten() -> int:
     forgotten = (
         HIT.objects.not_deleted()
         .filter(over, last_activity_at__lte=now - RETENTION, pending_count=0, submitted_count=0)
-        .select_for_update(no_key=True, skip_locked=True)
+        .select_related("hit_type")
+        .select_for_update(no_key=True, of=("self",), skip_locked=True)
         .order_by("last_activity_at")[:_CHUNK]
     )
+    outbox.announce("HITDisposed", forgotten, now=now)
     return HIT.objects.filter(pk__in=[hit.pk for hit in forgotten]).update(disposed_at=now)

@@ -14,6 +14,7 @@ _NAMESPACES = {
     "ExternalQuestion": (f"{_SCHEMAS}2006-07-14/ExternalQuestion.xsd",),
     "QuestionForm": (f"{_SCHEMAS}2017-11-06/QuestionForm.xsd", f"{_SCHEMAS}2005-10-01/QuestionForm.xsd"),
 }
+HTML_NAMESPACE = _NAMESPACES["HTMLQuestion"][0]
 _IN_QUESTION_FORM = {"Overview", "Question"}
 
 

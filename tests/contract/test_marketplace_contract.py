@@ -314,8 +314,6 @@ NOT_VALID = 'The value "'
             "",
             'The value "Nope"',
         ),
-        # what is still to come
-        ("list_worker_blocks", {}, "UnknownOperationException", "", "This marketplace does not answer"),
     ],
 )
 def test_an_error_that_needs_no_history(
