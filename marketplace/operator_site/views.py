@@ -24,8 +24,6 @@ def sign_in(request: HttpRequest, token: str) -> HttpResponse:
         return render(request, "operator/refused.html", {"link_is_used": True}, status=403)
     response = render(request, "operator/sign_in.html")
     response["Cache-Control"] = "no-store"
-    # The address itself is the permission.
-    response["Referrer-Policy"] = "no-referrer"
     return response
 
 
