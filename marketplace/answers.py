@@ -1,4 +1,4 @@
-"""Writes what a Worker sent as QuestionFormAnswers XML, as the API hands it out."""
+"""Writes what a Worker sent as QuestionFormAnswers XML, as the API hands it out, and reads it again for review."""
 
 import re
 from collections.abc import Iterable
@@ -11,6 +11,8 @@ NAMESPACE = (
 )
 # Fields that say which Assignment it is, and no more.
 RESERVED = frozenset({"assignmentId", "hitId", "turkSubmitTo", "workerId"})
+# What was said to one question: several values are compared as a set.
+Answer = frozenset[str]
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -57,3 +59,14 @@ def form_document(answers: Iterable[FormAnswer]) -> str:
 
 def _add(answer: etree._Element, name: str, text: str) -> None:
     etree.SubElement(answer, name).text = _NOT_IN_XML.sub("\ufffd", text)
+
+
+def read_answers(document: str) -> dict[str, Answer]:
+    """Each question's values, trimmed and without empty ones; values joined with `|` come apart again."""
+    answers: dict[str, Answer] = {}
+    parser = etree.XMLParser(resolve_entities=False, no_network=True)
+    for answer in etree.fromstring(document.encode(), parser).iter(f"{{{NAMESPACE}}}Answer"):
+        name, *values = (child.text or "" for child in answer if isinstance(child.tag, str))
+        texts = (text.strip() for value in values for text in value.split("|"))
+        answers[name] = frozenset(text for text in texts if text)
+    return answers

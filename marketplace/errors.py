@@ -18,6 +18,11 @@ class ApiError(Exception):
     def __post_init__(self) -> None:
         super().__init__(self.message)
 
+    @property
+    def full_code(self) -> str:
+        """The TurkErrorCode as the API spells it, or the kind of error where it has none."""
+        return _PREFIX + self.code if self.code else self.kind
+
     def body(self) -> dict[str, str]:
         """The answer as JSON members. MTurk's own messages end with the server's time in milliseconds."""
         if self.kind not in {"RequestError", "ServiceFault", "ParameterValidationError"}:

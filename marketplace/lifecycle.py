@@ -1,10 +1,10 @@
-"""What Workers, decisions and time do to HITs and Assignments.
+"""What Workers and time do to HITs and Assignments.
 
 Locks are taken in one order, Worker, Assignment, HIT, Balance, so that nobody waits in a circle.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import cast
 
@@ -13,12 +13,13 @@ from django.db.models import F, OuterRef, Q, Subquery
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from marketplace import clock, ledger
+from marketplace import clock, deciding, outbox, reviewing
 from marketplace.answers import answer_document, answer_fields
+from marketplace.deciding import settle
 from marketplace.ledger import Move
 from marketplace.models import HIT, Assignment, HITType, Worker
 from marketplace.models.assignment import TAKEN, AssignmentState
-from marketplace.models.hit import RETENTION, HITQuerySet
+from marketplace.models.hit import RETENTION, REVIEWABLE, HITQuerySet
 from marketplace.models.ledger import Account
 from marketplace.qualified import Record
 
@@ -89,7 +90,8 @@ def accept_hit(hit: HIT, worker: Worker, *, or_another: bool = False) -> Assignm
         if worker.assignments.filter(state=AssignmentState.ACCEPTED).count() >= QUEUE_LIMIT:
             raise _QUEUE_FULL
         _check_qualified(hit.hit_type, worker)
-        free = None if mine else _lock_free(HIT.objects.filter(pk=hit.pk), skip_locked=False)
+        wanted = HIT.objects.open_to(worker).filter(pk=hit.pk)
+        free = None if mine else _lock_free(wanted, skip_locked=False)
         if free is None and or_another:
             group = HIT.objects.filter(hit_type_id=hit.hit_type_id).exclude(pk=hit.pk)
             free = _lock_next(group, worker)
@@ -131,11 +133,18 @@ def submit_document(assignment_id: str, document: str) -> Assignment:
         assignment.auto_approval_at = now + assignment.hit.hit_type.auto_approval_delay
         assignment.answer = document
         assignment.save(update_fields=["state", "submitted_at", "auto_approval_at", "answer"])
-        HIT.objects.filter(pk=assignment.hit_id).update(
-            pending_count=F("pending_count") - 1,
-            submitted_count=F("submitted_count") + 1,
-            last_activity_at=now,
-        )
+        hit = assignment.hit = _lock_hit(assignment.hit_id)
+        hit.pending_count -= 1
+        hit.submitted_count += 1
+        hit.last_activity_at = now
+        hit.save(update_fields=["pending_count", "submitted_count", "last_activity_at"])
+        outbox.announce("AssignmentSubmitted", [assignment], now=now)
+        if hit.assignment_review_policy:
+            reviewing.score_submission(assignment, now=now)
+            # Decided or extended by now.
+            assignment.refresh_from_db()
+            hit = assignment.hit
+        note_reviewable([hit], now=now)
     return assignment
 
 
@@ -167,7 +176,7 @@ def _lock_free(hits: HITQuerySet, *, skip_locked: bool) -> HIT | None:
 def _lock_next(group: HITQuerySet, worker: Worker) -> HIT | None:
     taken = Assignment.objects.filter(hit=OuterRef("pk"), worker=worker, state__in=TAKEN)
     # Looked up HIT by HIT: as `not exists` Postgres joins, and a Worker with thousands of HITs would wait for it.
-    fresh = group.alias(mine=Subquery(taken.values("pk")[:1])).filter(mine=None)
+    fresh = group.open_to(worker).alias(mine=Subquery(taken.values("pk")[:1])).filter(mine=None)
     # HITs others are accepting right now are passed over, and waited for only when they are all there is.
     return _lock_free(fresh, skip_locked=True) or _lock_free(fresh, skip_locked=False)
 
@@ -175,9 +184,15 @@ def _lock_next(group: HITQuerySet, worker: Worker) -> HIT | None:
 def _take_slot(hit: HIT, worker: Worker) -> Assignment:
     now = clock.now()
     HIT.objects.filter(pk=hit.pk).update(pending_count=F("pending_count") + 1, last_activity_at=now)
-    return Assignment.objects.create(
+    assignment = Assignment.objects.create(
         hit=hit, worker=worker, accepted_at=now, deadline_at=now + hit.hit_type.assignment_duration
     )
+    outbox.announce("AssignmentAccepted", [assignment], now=now)
+    return assignment
+
+
+def _lock_hit(pk: int) -> HIT:
+    return HIT.objects.select_related("hit_type").select_for_update(no_key=True, of=("self",)).get(pk=pk)
 
 
 def _lock_accepted(assignment_id: str) -> Assignment:
@@ -194,82 +209,21 @@ def _lock_accepted(assignment_id: str) -> Assignment:
     return assignment
 
 
-# What is decided ---------------------------------------------------------------------------------
-
-
-def approve_assignments(
-    assignments: Sequence[Assignment], *, now: datetime, feedback: str = "", by_itself: bool = False
-) -> None:
-    """Approve submitted Assignments, locked by the caller, and pay for them from what is on hold."""
-    Assignment.objects.filter(pk__in=[assignment.pk for assignment in assignments]).update(
-        state=AssignmentState.APPROVED,
-        approved_at=now,
-        was_auto_approved=by_itself,
-        requester_feedback=feedback,
-    )
-    _settle_decided(assignments, now=now)
-    _post(
-        ((assignment.hit, move) for assignment in assignments for move in _payment(assignment, Account.HELD)),
-        now=now,
-    )
-
-
-def reject_assignment(assignment: Assignment, *, now: datetime, feedback: str) -> None:
-    """Reject a submitted Assignment, locked by the caller; its hold is released and its slot stays used."""
-    Assignment.objects.filter(pk=assignment.pk).update(
-        state=AssignmentState.REJECTED, rejected_at=now, requester_feedback=feedback
-    )
-    _settle_decided([assignment], now=now)
-    hit = assignment.hit
-    _post([(hit, Move(Account.HELD, Account.AVAILABLE, hit.price_each, hit, assignment))], now=now)
-
-
-def overturn_rejection(assignment: Assignment, *, now: datetime, feedback: str) -> None:
-    """Approve a rejected Assignment, locked by the caller; paid anew, so it raises InsufficientFunds."""
-    Assignment.objects.filter(pk=assignment.pk).update(
-        state=AssignmentState.APPROVED,
-        approved_at=now,
-        requester_feedback=feedback or assignment.requester_feedback,
-    )
-    HIT.objects.filter(pk=assignment.hit_id).update(last_activity_at=now)
-    _post(((assignment.hit, move) for move in _payment(assignment, Account.AVAILABLE)), now=now)
-
-
-def _payment(assignment: Assignment, source: Account) -> list[Move]:
-    hit = assignment.hit
-    return [
-        Move(source, Account.WORKERS, hit.hit_type.reward, hit, assignment),
-        Move(source, Account.FEES, hit.fee_each, hit, assignment),
-    ]
-
-
-def _settle_decided(assignments: Sequence[Assignment], *, now: datetime) -> None:
-    for hit_id, decided in sorted(Counter(assignment.hit_id for assignment in assignments).items()):
-        HIT.objects.filter(pk=hit_id).update(
-            submitted_count=F("submitted_count") - decided,
-            completed_count=F("completed_count") + decided,
-            held_slots=F("held_slots") - decided,
-            last_activity_at=now,
-        )
-
-
-def _post(moves: Iterable[tuple[HIT, Move]], *, now: datetime) -> None:
-    by_requester: dict[int, list[Move]] = defaultdict(list)
-    for hit, move in moves:
-        by_requester[hit.requester_id].append(move)
-    for requester_id, theirs in sorted(by_requester.items()):
-        ledger.post(requester_id, theirs, now=now)
-
-
 # What time does ----------------------------------------------------------------------------------
 
 # The earliest of each kind is the low end of a partial index, so asking is cheap when nothing is due.
 _EARLIEST_SQL = (
     "(select min(deadline_at) from marketplace_assignment where state = 'accepted')",
     "(select min(auto_approval_at) from marketplace_assignment where state = 'submitted')",
-    "(select min(expires_at) from marketplace_hit where held_slots > pending_count + submitted_count)",
+    "(select min(expires_at) from marketplace_hit where disposed_at is null and expired_at is null"
+    " and max_assignments > submitted_count + completed_count)",
 )
-DUE_SQL = " or ".join(f"{earliest} <= {{now}}" for earliest in _EARLIEST_SQL)
+DUE_SQL = " or ".join(
+    [
+        *(f"{earliest} <= {{now}}" for earliest in _EARLIEST_SQL),
+        "exists (select from marketplace_hit where review_due)",
+    ]
+)
 
 
 def something_is_due() -> bool:
@@ -292,7 +246,8 @@ def apply_due() -> int:
     """Write down what time has done by now, and say to how many rows; several processes may do it at once."""
     if not something_is_due():
         return 0
-    return _in_chunks(_abandon_overdue) + _in_chunks(_approve_overdue) + _in_chunks(_settle_expired)
+    steps = (_abandon_overdue, _settle_expired, reviewing.review_next_hit, _approve_overdue)
+    return sum(_in_chunks(step) for step in steps)
 
 
 def dispose_forgotten() -> int:
@@ -320,7 +275,7 @@ def _approve_overdue() -> int:
     now = clock.now()
     overdue = _lock_due(Q(state=AssignmentState.SUBMITTED, auto_approval_at__lte=now), "auto_approval_at")
     if overdue:
-        approve_assignments(overdue, now=now, by_itself=True)
+        deciding.approve_assignments(overdue, now=now, by_itself=True)
     return len(overdue)
 
 
@@ -338,11 +293,11 @@ def _end(assignments: Sequence[Assignment], state: AssignmentState, *, now: date
     Assignment.objects.filter(pk__in=[assignment.pk for assignment in assignments]).update(
         state=state, ended_at=now
     )
-    moves = []
+    outbox.announce(f"Assignment{state.label}", assignments, now=now)
+    moves, hits = [], []
     for hit_id, freed in sorted(Counter(assignment.hit_id for assignment in assignments).items()):
-        hit = (
-            HIT.objects.select_related("hit_type").select_for_update(no_key=True, of=("self",)).get(pk=hit_id)
-        )
+        hit = _lock_hit(hit_id)
+        hits.append(hit)
         hit.pending_count -= freed
         hit.last_activity_at = now
         if hit.is_expired(now):
@@ -350,20 +305,46 @@ def _end(assignments: Sequence[Assignment], state: AssignmentState, *, now: date
             hit.held_slots -= freed
             moves.append((hit, Move(Account.HELD, Account.AVAILABLE, hit.price_each * freed, hit)))
         hit.save(update_fields=["pending_count", "held_slots", "last_activity_at"])
-    _post(moves, now=now)
+    note_reviewable(hits, now=now)
+    settle(moves, now=now)
 
 
 @transaction.atomic
 def _settle_expired() -> int:
     now = clock.now()
     expired = list(
-        HIT.objects.filter(expires_at__lte=now, held_slots__gt=F("pending_count") + F("submitted_count"))
+        HIT.objects.not_deleted()
+        .filter(
+            expires_at__lte=now,
+            expired_at=None,
+            max_assignments__gt=F("submitted_count") + F("completed_count"),
+        )
         .select_related("hit_type")
         .select_for_update(no_key=True, of=("self",), skip_locked=True)
         .order_by("expires_at")[:_CHUNK]
     )
-    release_unreachable(expired, now=now)
+    note_expired(expired, now=now)
     return len(expired)
+
+
+def note_expired(hits: Sequence[HIT], *, now: datetime) -> None:
+    """Write down that the time of HITs, locked by the caller, is over; money of their free slots is released."""
+    HIT.objects.filter(pk__in=[hit.pk for hit in hits]).update(expired_at=now)
+    open_before = [hit for hit in hits if hit.available_count + hit.pending_count > 0]
+    outbox.announce("HITExpired", open_before, now=now)
+    note_reviewable(hits, now=now)
+    release_unreachable(hits, now=now)
+
+
+def note_reviewable(hits: Sequence[HIT], *, now: datetime) -> None:
+    """Write down which of these HITs, locked by the caller, have become Reviewable, and have them reviewed."""
+    reviewable = [hit for hit in hits if hit.reviewable_at is None and hit.status(now) == REVIEWABLE]
+    if not reviewable:
+        return
+    HIT.objects.filter(pk__in=[hit.pk for hit in reviewable]).update(
+        reviewable_at=now, review_due=Q(hit_review_policy__isnull=False)
+    )
+    outbox.announce("HITReviewable", reviewable, now=now)
 
 
 def release_unreachable(hits: Sequence[HIT], *, now: datetime) -> None:
@@ -375,7 +356,7 @@ def release_unreachable(hits: Sequence[HIT], *, now: datetime) -> None:
     for hit in hits:
         free = hit.held_slots - hit.pending_count - hit.submitted_count
         moves.append((hit, Move(Account.HELD, Account.AVAILABLE, hit.price_each * free, hit)))
-    _post(moves, now=now)
+    settle(moves, now=now)
 
 
 @transaction.atomic
@@ -385,7 +366,9 @@ def _dispose_forgotten() -> int:
     forgotten = (
         HIT.objects.not_deleted()
         .filter(over, last_activity_at__lte=now - RETENTION, pending_count=0, submitted_count=0)
-        .select_for_update(no_key=True, skip_locked=True)
+        .select_related("hit_type")
+        .select_for_update(no_key=True, of=("self",), skip_locked=True)
         .order_by("last_activity_at")[:_CHUNK]
     )
+    outbox.announce("HITDisposed", forgotten, now=now)
     return HIT.objects.filter(pk__in=[hit.pk for hit in forgotten]).update(disposed_at=now)

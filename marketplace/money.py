@@ -1,4 +1,4 @@
-"""What a slot costs: the reward and the market's fee, in dollars to the cent."""
+"""What a slot or a bonus costs: the market's fee on it, in dollars to the cent."""
 
 from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal
@@ -20,4 +20,13 @@ def fee_each(reward: Decimal, max_assignments: int, qualification_type_ids: Iter
         rate += Decimal("0.20")
     if MASTERS.intersection(qualification_type_ids):
         rate += Decimal("0.05")
-    return max(CENT, (reward * rate).quantize(CENT, ROUND_HALF_UP))
+    return _fee(reward, rate)
+
+
+def bonus_fee(amount: Decimal) -> Decimal:
+    """The market's fee on a bonus, which is the same however large the HIT is."""
+    return Decimal("0.00") if settings.FEE_SCHEDULE == "none" else _fee(amount, Decimal("0.20"))
+
+
+def _fee(dollars: Decimal, rate: Decimal) -> Decimal:
+    return max(CENT, (dollars * rate).quantize(CENT, ROUND_HALF_UP))

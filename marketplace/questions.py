@@ -15,6 +15,7 @@ _NAMESPACES = {
     "ExternalQuestion": (f"{SCHEMAS}2006-07-14/ExternalQuestion.xsd",),
     "QuestionForm": question_form.NAMESPACES,
 }
+HTML_NAMESPACE = _NAMESPACES["HTMLQuestion"][0]
 
 
 def check_question(question: str) -> None:

@@ -1,4 +1,4 @@
-"""Makes requesters and their keys, and puts money into their accounts."""
+"""Makes and finds requesters, makes and revokes their keys, and puts money into their accounts."""
 
 import secrets
 from dataclasses import dataclass
@@ -37,6 +37,45 @@ def ensure_requester(name: str, *, keys: Keys | None = None) -> tuple[Requester,
     return requester, _store(requester, keys) if keys else _newest_keys(requester)
 
 
+class NoSuchRequester(Exception):
+    """No requester is called so; the text says it."""
+
+
+class NoSuchKey(Exception):
+    """No such access key is in force; the text says it."""
+
+
+def find_requester(who: str) -> Requester:
+    """The requester with this id (A…) or name."""
+    requester = Requester.objects.filter(mturk_id=who).first() or Requester.objects.filter(name=who).first()
+    if requester is None:
+        raise NoSuchRequester(f"There is no requester with the id or name “{who}”.")
+    return requester
+
+
+def add_key(requester: Requester) -> Keys:
+    """One more key pair; the secret is handed out this once."""
+    return _store(requester, Keys(new_access_key_id(), secrets.token_urlsafe(30)))
+
+
+@transaction.atomic
+def revoke_key(key_id: str) -> AccessKey:
+    """Put a key out of force from now on."""
+    keys = AccessKey.objects.select_related("requester").select_for_update(of=("self",))
+    key = keys.filter(key_id=key_id, revoked_at=None).first()
+    if key is None:
+        raise NoSuchKey(f"There is no access key “{key_id}” in force.")
+    key.revoked_at = clock.now()
+    key.save(update_fields=["revoked_at"])
+    return key
+
+
+@transaction.atomic
+def rotate_key(key_id: str) -> Keys:
+    """Revoke a key and hand out another of the same requester."""
+    return add_key(revoke_key(key_id).requester)
+
+
 def deposit(requester: Requester, amount: Decimal) -> None:
     """Put dollars from outside into the requester's available balance."""
     now = clock.now()
@@ -48,7 +87,7 @@ def _newest_keys(requester: Requester) -> Keys:
     key = requester.access_keys.filter(revoked_at=None).order_by("-id").first()
     if key:
         return Keys(key.key_id, key.secret)
-    return _store(requester, Keys(new_access_key_id(), secrets.token_urlsafe(30)))
+    return add_key(requester)
 
 
 def _store(requester: Requester, keys: Keys) -> Keys:

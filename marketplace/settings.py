@@ -61,6 +61,35 @@ if FEE_SCHEDULE not in {"mturk", "none"}:
 TEST_WORKERS = (os.environ.get("MARKETPLACE_TEST_WORKERS") or ("1" if _ON_LOOPBACK else "0")) == "1"
 TEST_CLOCK = os.environ.get("MTURKHUB_TEST_CLOCK") == "1" and not _SECURE
 
+# MTurk's habits that are off unless an operator wants to see their programs meet them.
+HIDDEN_TOKENS = os.environ.get("MARKETPLACE_HIDDEN_TOKENS") == "1"
+REVIEWABLE_HITS_IN_FULL = os.environ.get("MARKETPLACE_REVIEWABLE_HITS_IN_FULL") == "1"
+# Calls a second for each requester, and how many of them may come at once; None is no limit.
+RATE: tuple[float, float] | None = None
+if _rate := os.environ.get("MARKETPLACE_RATE"):
+    _found = re.fullmatch(r"(\d{1,6}(?:\.\d+)?)(?:/(\d{1,6}))?", _rate)
+    if _found is None or float(_found[1]) == 0 or _found[2] == "0":
+        raise SystemExit(
+            f"MARKETPLACE_RATE is “{_rate}”; write calls a second, such as 5, or with the burst allowed, 5/20."
+        )
+    RATE = (float(_found[1]), float(_found[2] or max(1.0, float(_found[1]))))
+
+# Where notifications may be sent: addresses that queue URLs begin with, where topics are published, and addresses
+# that take a plain POST.
+NOTIFICATION_ENDPOINTS: dict[str, list[str]] = {"sqs": [], "sns": [], "post": []}
+for _entry in (os.environ.get("MARKETPLACE_NOTIFICATION_ENDPOINTS") or "").split():
+    _kind, _, _address = _entry.partition("=")
+    if _kind not in NOTIFICATION_ENDPOINTS or not re.fullmatch(r"https?://[^/@\s]+(/\S*)?", _address):
+        raise SystemExit(
+            f"MARKETPLACE_NOTIFICATION_ENDPOINTS has “{_entry}”; write sqs=, sns= or post= and an address, "
+            "such as sqs=http://127.0.0.1:9324/."
+        )
+    NOTIFICATION_ENDPOINTS[_kind].append(_address if _kind == "post" else f"{_address.rstrip('/')}/")
+NOTIFICATION_KEYS = (
+    os.environ.get("MARKETPLACE_NOTIFICATION_ACCESS_KEY_ID") or "",
+    os.environ.get("MARKETPLACE_NOTIFICATION_SECRET_ACCESS_KEY") or "",
+)
+
 # Django ------------------------------------------------------------------------------------------
 
 METRICS_TOKEN = os.environ.get("MARKETPLACE_METRICS_TOKEN", "")

@@ -15,6 +15,8 @@ from botocore.model import ListShape, OperationModel, ServiceModel, Shape, Strin
 from marketplace.errors import ApiError, invalid, invalid_value, serialization_error
 
 Check = Callable[[Any, str], Any]
+# Ids of questions are the requester's own words, and so MTurk shows them, whatever the description says.
+_NO_ENTITY_ID = ("ReviewResultDetail", "QuestionId")
 
 _INTEGER_RANGE = {"integer": (-(2**31), 2**31 - 1), "long": (-(2**63), 2**63 - 1)}
 # Seconds from 1970 that fit a datetime on both sides: years 1 to 9999, less a day for time zones.
@@ -205,7 +207,10 @@ def _writer(shape: Shape) -> Check:
 
 
 def _structure_writer(shape: StructureShape) -> Check:
-    writers = {name: _writer(member) for name, member in shape.members.items()}
+    writers = {
+        name: _write_text if (shape.name, name) == _NO_ENTITY_ID else _writer(member)
+        for name, member in shape.members.items()
+    }
     required = shape.required_members
 
     def write(value: Any, name: str) -> dict[str, Any]:
@@ -235,6 +240,10 @@ def _write_timestamp(value: datetime, name: str) -> int | float:
     # Whole milliseconds, the finest that MTurk shows.
     milliseconds = round(value.timestamp() * 1000)
     return milliseconds / 1000 if milliseconds % 1000 else milliseconds // 1000
+
+
+def _write_text(value: str, name: str) -> str:
+    return value
 
 
 def _scalar_writer(shape: Shape) -> Check:

@@ -14,5 +14,6 @@ def healthz(request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("metrics", metrics, name="metrics"),
+    path("operator/", include("marketplace.operator_site.urls")),
     path("", include("marketplace.worker_site.urls")),
 ]

@@ -13,7 +13,7 @@ from typing import Any
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from marketplace import lifecycle, logs, metrics, shapes, signing
+from marketplace import lifecycle, logs, metrics, shapes, signing, throttle
 from marketplace.errors import (
     ApiError,
     insufficient_funds,
@@ -83,6 +83,7 @@ def _act(request: HttpRequest, request_id: str) -> dict[str, Any]:
         raise ApiError(
             "RequestEntityTooLargeException", "The request is too large.", http_status=413
         ) from None
+    throttle.check_rate(caller.requester_id)
     name = request.headers.get("X-Amz-Target", "").removeprefix(_TARGET_PREFIX)
     if name not in shapes.operation_names():
         raise unknown_operation()

@@ -52,6 +52,7 @@ class Servers:
     folder: Path
     manager: Manager
     listener: socket.socket  # kept for `marketplace_server`, so that settings know its address from the start
+    queues: socket.socket  # kept for `queues`, for the same reason
     is_first: bool
     logs: list[str] = field(default_factory=list)
 
@@ -81,6 +82,7 @@ def pytest_unconfigure() -> None:
     if _servers is not None:
         _servers.manager.stop()
         _servers.listener.close()
+        _servers.queues.close()
         if _servers.is_first:
             shutil.rmtree(_servers.folder, ignore_errors=True)
             # A run within this process, as pytester makes one, starts anew.
@@ -106,7 +108,7 @@ def _start() -> Servers:
         (folder / "valkey").mkdir(mode=0o700)
         postgres.prepare()
         manager.start(postgres.service(), valkey.service())
-    listener = listen("127.0.0.1", 0, variable="no variable")
+    listener, queues = (listen("127.0.0.1", 0, variable="no variable") for _ in range(2))
     number = int(worker.removeprefix("gw")) + 1 if worker.startswith("gw") else 0
     os.environ |= {
         FOLDER: str(folder),
@@ -115,11 +117,15 @@ def _start() -> Servers:
         "REDIS_URL": valkey.url(number),
         "MARKETPLACE_URL": address(listener),
         "MARKETPLACE_TEST_WORKERS": "1",
+        # moto tells services apart by their signatures alone.
+        "MARKETPLACE_NOTIFICATION_ACCESS_KEY_ID": "testing",
+        "MARKETPLACE_NOTIFICATION_SECRET_ACCESS_KEY": "testing",
+        "MARKETPLACE_NOTIFICATION_ENDPOINTS": f"sqs={address(queues)}/ sns={address(queues)}/",
         "MTURKHUB_TEST_CLOCK": "1",
         # Playwright runs an event loop in the test's thread, and Django would refuse the database there.
         "DJANGO_ALLOW_ASYNC_UNSAFE": "true",
     }
-    return Servers(folder, manager, listener, is_first)
+    return Servers(folder, manager, listener, queues, is_first)
 
 
 def address(listener: socket.socket) -> str:
@@ -166,6 +172,31 @@ def marketplace_server() -> MarketplaceServer:
         database_url=env["MARKETPLACE_DATABASE_URL"],
         env=env,
     )
+
+
+# moto, serving a socket that listens already.
+_MOTO = """
+import sys
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import make_server
+
+app = DomainDispatcherApplication(create_backend_app)
+make_server("127.0.0.1", int(sys.argv[2]), app, threaded=True, fd=int(sys.argv[1])).serve_forever()
+"""
+
+
+@pytest.fixture(scope="session")
+def queues() -> Iterator[str]:
+    """The address of a server of queues and topics, which the marketplace may deliver notifications to."""
+    listener = running().queues
+    number, port = listener.fileno(), listener.getsockname()[1]
+    command = [sys.executable, "-c", _MOTO, str(number), str(port)]
+    log = running().folder / f"moto-{port}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, pass_fds=[number], stdout=output, stderr=output)
+    yield address(listener)
+    process.terminate()
+    process.wait(20)
 
 
 def create_database(url: str) -> None:

@@ -9,6 +9,8 @@ from django.urls import reverse
 
 from marketplace.identifiers import new_entity_id
 from marketplace.models.requester import Requester
+from marketplace.models.worker import Worker
+from marketplace.models.worker_block import WorkerBlock
 
 RETENTION = timedelta(days=120)
 ASSIGNABLE, UNASSIGNABLE, REVIEWABLE, REVIEWING, DISPOSED = (
@@ -36,6 +38,9 @@ class HITType(models.Model):
     auto_approval_delay = models.DurationField()
     # As the API shows them: each with QualificationTypeId, Comparator, ActionsGuarded and RequiredToPreview.
     qualification_requirements = models.JSONField(default=list)
+    # The NotificationSpecification as the requester sent it.
+    notification = models.JSONField(null=True, blank=True)
+    notification_active = models.BooleanField(default=False)
     created_at = models.DateTimeField()
 
     class Meta:
@@ -44,6 +49,10 @@ class HITType(models.Model):
             models.UniqueConstraint(fields=["group_mturk_id"], name="hit_type_group_mturk_id"),
             models.UniqueConstraint(fields=["requester", "digest"], name="equal_properties_are_one_hit_type"),
             models.CheckConstraint(condition=Q(reward__gte=0), name="reward_is_not_negative"),
+            models.CheckConstraint(
+                condition=Q(notification_active=False) | Q(notification__isnull=False),
+                name="active_notification_has_a_place_to_go",
+            ),
         ]
         indexes = [
             # Which types require a qualification.
@@ -61,6 +70,10 @@ class HITType(models.Model):
         """The preview of its HITs on the worker site."""
         return reverse("worker_site:preview", args=[self.group_mturk_id])
 
+    def tells_of(self, event_type: str) -> bool:
+        """Whether the requester wants to hear of such events."""
+        return self.notification_active and event_type in (self.notification or {})["EventTypes"]
+
 
 class HITQuerySet(models.QuerySet["HIT"]):
     def not_deleted(self) -> Self:
@@ -71,6 +84,11 @@ class HITQuerySet(models.QuerySet["HIT"]):
         return self.not_deleted().filter(
             max_assignments__gt=F("pending_count") + F("submitted_count") + F("completed_count")
         )
+
+    def open_to(self, worker: Worker) -> Self:
+        """HITs of requesters who have not blocked this Worker."""
+        blocks = WorkerBlock.objects.filter(worker_mturk_id=worker.mturk_id)
+        return self.exclude(requester__in=blocks.values("requester"))
 
     def assignable(self, now: datetime) -> Self:
         """HITs a Worker could accept at `now`."""
@@ -84,6 +102,11 @@ class HIT(models.Model):
     requester = models.ForeignKey(Requester, models.PROTECT, related_name="hits", db_index=False)
     hit_type = models.ForeignKey(HITType, models.PROTECT, related_name="hits", db_index=False)
     question = models.TextField()
+    # Where the question was filled in from, if from a HITLayout.
+    layout_mturk_id = models.CharField(max_length=64, blank=True)
+    # As the requester sent them.
+    assignment_review_policy = models.JSONField(null=True, blank=True)
+    hit_review_policy = models.JSONField(null=True, blank=True)
     requester_annotation = models.CharField(max_length=255, blank=True)
     max_assignments = models.IntegerField()
     expires_at = models.DateTimeField()
@@ -92,6 +115,11 @@ class HIT(models.Model):
     last_activity_at = models.DateTimeField()
     reviewing = models.BooleanField(default=False)
     disposed_at = models.DateTimeField(null=True, blank=True)
+    # When it was written down that its time is over, and that nobody works on it any more; empty while not so.
+    expired_at = models.DateTimeField(null=True, blank=True)
+    reviewable_at = models.DateTimeField(null=True, blank=True)
+    # Its HITReviewPolicy has not run since it became Reviewable.
+    review_due = models.BooleanField(default=False)
 
     # Accepted and not submitted, returned or abandoned.
     pending_count = models.IntegerField(default=0)
@@ -151,9 +179,14 @@ class HIT(models.Model):
             ),
             models.Index(
                 fields=["expires_at"],
-                condition=Q(held_slots__gt=F("pending_count") + F("submitted_count")),
-                name="hit_expiry_to_settle",
+                condition=Q(
+                    disposed_at=None,
+                    expired_at=None,
+                    max_assignments__gt=F("submitted_count") + F("completed_count"),
+                ),
+                name="hit_expiry_to_write_down",
             ),
+            models.Index(fields=["id"], condition=Q(review_due=True), name="hit_review_to_run"),
             models.Index(
                 fields=["last_activity_at"], condition=Q(disposed_at=None), name="hit_retention_to_check"
             ),

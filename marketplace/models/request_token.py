@@ -9,6 +9,8 @@ class TokenFamily(models.TextChoices):
     CREATE_HIT = "create_hit"
     ADD_ASSIGNMENTS = "add_assignments"
     SEND_BONUS = "send_bonus"
+    # Hidden: made of the HIT and its new expiration.
+    UPDATE_EXPIRATION = "update_expiration"
 
 
 class RequestToken(models.Model):

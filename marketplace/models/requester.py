@@ -23,6 +23,12 @@ class Requester(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def account_number(self) -> str:
+        """Twelve digits that always belong to this requester, where MTurk shows an AWS account."""
+        digest = hashlib.sha256(f"account {self.mturk_id}".encode()).digest()
+        return f"{int.from_bytes(digest) % 10**12:012d}"
+
 
 class AccessKey(models.Model):
     """A key to sign with. Checking a signature needs the secret, so it is encrypted and not hashed."""

@@ -5,13 +5,14 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Q
 
-from marketplace import lifecycle
+from marketplace import deciding
 from marketplace.call import Call, Members
 from marketplace.errors import (
     assignment_does_not_exist,
     hit_does_not_exist,
     invalid_assignment_state,
     invalid_value,
+    request_error,
 )
 from marketplace.models import HIT, Assignment
 from marketplace.models.assignment import ASSIGNMENT_STATUS, AssignmentState
@@ -74,9 +75,9 @@ def approve_assignment(call: Call, members: Members) -> None:
     feedback = _read_feedback(members)
     assignment = _find(call, members["AssignmentId"], lock=True)
     if assignment.state == AssignmentState.SUBMITTED:
-        lifecycle.approve_assignments([assignment], now=call.now, feedback=feedback)
+        deciding.approve_assignments([assignment], now=call.now, feedback=feedback)
     elif members.get("OverrideRejection") and _can_be_overturned(assignment, call.now):
-        lifecycle.overturn_rejection(assignment, now=call.now, feedback=feedback)
+        deciding.overturn_rejection(assignment, now=call.now, feedback=feedback)
     else:
         raise invalid_assignment_state("Submitted")
 
@@ -88,7 +89,16 @@ def reject_assignment(call: Call, members: Members) -> None:
     assignment = _find(call, members["AssignmentId"], lock=True)
     if assignment.state != AssignmentState.SUBMITTED:
         raise invalid_assignment_state("Submitted")
-    lifecycle.reject_assignment(assignment, now=call.now, feedback=feedback)
+    deciding.reject_assignment(assignment, now=call.now, feedback=feedback)
+
+
+def get_file_upload_url(call: Call, members: Members) -> None:
+    """Always refused: MTurk withdrew FileUploadAnswer, so no answer has a file."""
+    _find(call, members["AssignmentId"], lock=False)
+    raise request_error(
+        "InvalidParameterValue",
+        "FileUploadAnswer was withdrawn on 12 December 2017; no assignment has an uploaded file.",
+    )
 
 
 def _read_feedback(members: Members) -> str:

@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
-from marketplace import ledger, lifecycle
+from marketplace import extending, ledger, lifecycle, outbox
 from marketplace.call import Call, Members
 from marketplace.errors import (
     hit_already_exists,
@@ -22,9 +23,11 @@ from marketplace.errors import (
     request_error,
     token_already_processed,
 )
+from marketplace.extending import MAX_ASSIGNMENTS
 from marketplace.identifiers import new_entity_id
+from marketplace.layouts import fill
 from marketplace.ledger import Move
-from marketplace.models import HIT, HITType
+from marketplace.models import HIT, HITLayout, HITType
 from marketplace.models.hit import (
     ASSIGNABLE,
     DISPOSED,
@@ -36,11 +39,12 @@ from marketplace.models.hit import (
 )
 from marketplace.models.ledger import Account
 from marketplace.models.request_token import TokenFamily
-from marketplace.money import LARGE_HIT, fee_each
+from marketplace.money import fee_each
 from marketplace.operations.shown import show_hit
 from marketplace.paging import DEFAULT_MAX_RESULTS, next_token, read_token
 from marketplace.questions import check_question
 from marketplace.requirements import check_type_in_use, check_types_usable, read_requirements
+from marketplace.review_policies import read_known_answers, read_plurality
 from marketplace.tokens import claim_token
 
 # What the description leaves open: smallest and largest, in characters for text.
@@ -55,13 +59,11 @@ _NUMBER_LIMITS = {
     "LifetimeInSeconds": (30, _YEAR),
     "AssignmentDurationInSeconds": (30, _YEAR),
     "AutoApprovalDelayInSeconds": (0, 2_592_000),
-    "MaxAssignments": (1, 1_000_000_000),
-    "NumberOfAdditionalAssignments": (1, 1_000_000_000),
+    "MaxAssignments": (1, MAX_ASSIGNMENTS),
+    "NumberOfAdditionalAssignments": (1, MAX_ASSIGNMENTS),
 }
 _MAX_REWARD = Decimal("1000000")
 _DEFAULT_AUTO_APPROVAL_DELAY = 2_592_000
-# Parts of MTurk this marketplace does not have yet; silence about them would be a lie.
-_NOT_YET = ("AssignmentReviewPolicy", "HITReviewPolicy")
 
 
 def visible_hits(requester_id: int, now: datetime) -> HITQuerySet:
@@ -146,6 +148,18 @@ def _find_or_make_type(call: Call, properties: _Properties) -> HITType:
     return hit_type
 
 
+def _find_type(call: Call, hit_type_id: str) -> HITType:
+    hit_type = HITType.objects.filter(requester_id=call.requester_id, mturk_id=hit_type_id).first()
+    if hit_type is None:
+        raise hit_type_does_not_exist(hit_type_id)
+    return hit_type
+
+
+def _fee_each(hit_type: HITType, slots: int) -> Decimal:
+    requirements = [each["QualificationTypeId"] for each in hit_type.qualification_requirements]
+    return fee_each(hit_type.reward, slots, requirements)
+
+
 # Making HITs -------------------------------------------------------------------------------------
 
 
@@ -156,9 +170,9 @@ def create_hit(call: Call, members: Members) -> Members:
     _check_content(members)
     hit_id = _claim_hit_id(call, members)
     check_types_usable(call, properties.qualification_requirements)
-    check_question(members["Question"])
+    question = _read_question(call, members)
     hit_type = _find_or_make_type(call, properties)
-    return {"HIT": _make_hit(call, members, hit_type, hit_id)}
+    return {"HIT": _make_hit(call, members, hit_type, hit_id, question)}
 
 
 @transaction.atomic
@@ -167,27 +181,41 @@ def create_hit_with_hit_type(call: Call, members: Members) -> Members:
     _check_limits(members)
     _check_content(members)
     hit_id = _claim_hit_id(call, members)
-    hit_type = HITType.objects.filter(requester_id=call.requester_id, mturk_id=members["HITTypeId"]).first()
-    if hit_type is None:
-        raise hit_type_does_not_exist(members["HITTypeId"])
+    hit_type = _find_type(call, members["HITTypeId"])
     check_type_in_use(call, hit_type)
-    check_question(members["Question"])
-    return {"HIT": _make_hit(call, members, hit_type, hit_id)}
+    question = _read_question(call, members)
+    return {"HIT": _make_hit(call, members, hit_type, hit_id, question)}
 
 
 def _check_content(members: Members) -> None:
-    for name in _NOT_YET:
-        if name in members:
-            raise invalid(f"This marketplace does not know {name} yet. Leave it out.")
-    if "HITLayoutId" in members:
-        if "Question" in members:
-            raise invalid("Give either Question or HITLayoutId, not both.")
-        layout_id = members["HITLayoutId"]
-        raise request_error("HITLayoutDoesNotExist", f"HITLayout {layout_id} does not exist.")
-    if "HITLayoutParameters" in members:
-        raise invalid("HITLayoutParameters belong to a HITLayoutId.")
-    if "Question" not in members:
+    if "Question" in members and "HITLayoutId" in members:
+        raise invalid("Give either Question or HITLayoutId, not both.")
+    if "Question" not in members and "HITLayoutId" not in members:
         raise invalid("Either Question or HITLayoutId must be given.")
+    if "HITLayoutParameters" in members and "HITLayoutId" not in members:
+        raise invalid("HITLayoutParameters belong to a HITLayoutId.")
+    names = [parameter["Name"] for parameter in members.get("HITLayoutParameters", [])]
+    if len(set(names)) != len(names):
+        raise invalid("Each of the HITLayoutParameters must have a Name of its own.")
+    if "AssignmentReviewPolicy" in members:
+        read_known_answers(members["AssignmentReviewPolicy"])
+    if "HITReviewPolicy" in members:
+        read_plurality(members["HITReviewPolicy"])
+
+
+def _read_question(call: Call, members: Members) -> str:
+    """The Question that was given, or that the layout makes of its parameters."""
+    if "Question" in members:
+        question: str = members["Question"]
+    else:
+        layout_id = members["HITLayoutId"]
+        layout = HITLayout.objects.filter(requester=call.requester_id, mturk_id=layout_id).first()
+        if layout is None:
+            raise request_error("HITLayoutDoesNotExist", f"HITLayout {layout_id} does not exist.")
+        given = members.get("HITLayoutParameters", [])
+        question = fill(layout, {each["Name"]: each["Value"] for each in given})
+    check_question(question)
+    return question
 
 
 def _claim_hit_id(call: Call, members: Members) -> str:
@@ -199,30 +227,27 @@ def _claim_hit_id(call: Call, members: Members) -> str:
     return hit_id
 
 
-def _make_hit(call: Call, members: Members, hit_type: HITType, hit_id: str) -> Members:
+def _make_hit(call: Call, members: Members, hit_type: HITType, hit_id: str, question: str) -> Members:
     slots = members.get("MaxAssignments", 1)
-    requirements = [each["QualificationTypeId"] for each in hit_type.qualification_requirements]
     hit = HIT.objects.create(
         mturk_id=hit_id,
         requester_id=call.requester_id,
         hit_type=hit_type,
-        question=members["Question"],
+        question=question,
+        layout_mturk_id=members.get("HITLayoutId", ""),
+        assignment_review_policy=members.get("AssignmentReviewPolicy"),
+        hit_review_policy=members.get("HITReviewPolicy"),
         requester_annotation=members.get("RequesterAnnotation", ""),
         max_assignments=slots,
         expires_at=call.now + timedelta(seconds=members["LifetimeInSeconds"]),
         created_at=call.now,
         last_activity_at=call.now,
-        fee_each=fee_each(hit_type.reward, slots, requirements),
+        fee_each=_fee_each(hit_type, slots),
         held_slots=slots,
     )
-    _hold(call, hit, slots)
+    outbox.announce("HITCreated", [hit], now=call.now)
+    extending.hold(hit, slots, now=call.now)
     return show_hit(hit, call.now)
-
-
-def _hold(call: Call, hit: HIT, slots: int) -> None:
-    """Put the price of so many slots on hold; the caller counts them in `held_slots`."""
-    move = Move(Account.AVAILABLE, Account.HELD, hit.price_each * slots, hit)
-    ledger.post(call.requester_id, [move], now=call.now)
 
 
 # Reading -----------------------------------------------------------------------------------------
@@ -266,11 +291,22 @@ def update_expiration_for_hit(call: Call, members: Members) -> None:
     expire_at = members["ExpireAt"]
     if expire_at > call.now + timedelta(seconds=_YEAR):
         raise invalid_value("ExpireAt", expire_at.isoformat())
+    _claim_hidden_token(call, members["HITId"], expire_at)
     hit = _lock_live(call, members["HITId"])
     if expire_at <= call.now:
         _expire(hit, call.now)
     else:
-        _extend(call, hit, expire_at)
+        extending.extend(hit, expire_at, now=call.now)
+
+
+def _claim_hidden_token(call: Call, hit_id: str, expire_at: datetime) -> None:
+    """MTurk makes a token of the HIT and the time, so that the same wish twice is an error; here if asked for."""
+    if not settings.HIDDEN_TOKENS:
+        return
+    token = hashlib.sha256(f"{hit_id} {expire_at.timestamp()}".encode()).hexdigest()
+    known = claim_token(call, TokenFamily.UPDATE_EXPIRATION, token, outcome=call.request_id)
+    if known is not None:
+        raise token_already_processed(token, known)
 
 
 def _expire(hit: HIT, now: datetime) -> None:
@@ -278,18 +314,8 @@ def _expire(hit: HIT, now: datetime) -> None:
         hit.expires_at = now
     hit.last_activity_at = now
     hit.save(update_fields=["expires_at", "last_activity_at"])
-    lifecycle.release_unreachable([hit], now=now)
-
-
-def _extend(call: Call, hit: HIT, expire_at: datetime) -> None:
-    # Free slots of a HIT that had expired have nothing on hold.
-    unheld = hit.max_assignments - hit.completed_count - hit.held_slots
-    hit.expires_at = expire_at
-    hit.held_slots += unheld
-    hit.reviewing = hit.reviewing and hit.available_count == 0
-    hit.last_activity_at = call.now
-    hit.save(update_fields=["expires_at", "held_slots", "reviewing", "last_activity_at"])
-    _hold(call, hit, unheld)
+    if hit.expired_at is None:
+        lifecycle.note_expired([hit], now=now)
 
 
 @transaction.atomic
@@ -301,30 +327,34 @@ def create_additional_assignments_for_hit(call: Call, members: Members) -> None:
     known = claim_token(call, TokenFamily.ADD_ASSIGNMENTS, token, outcome=call.request_id)
     if known is not None:
         raise token_already_processed(str(token), known)
+    extending.add_assignments(_lock_live(call, members["HITId"]), added, now=call.now)
+
+
+@transaction.atomic
+def update_hit_type_of_hit(call: Call, members: Members) -> None:
+    """Give a HIT nobody has accepted yet the properties, and the price, of another HITType."""
+    hit_type = _find_type(call, members["HITTypeId"])
     hit = _lock_live(call, members["HITId"])
-    total = hit.max_assignments + added
-    if hit.max_assignments < LARGE_HIT <= total:
+    if hit.assignments.exists():
         raise request_error(
-            "InvalidMaximumAssignmentsIncrease",
-            f"This HIT has {hit.max_assignments} assignments; "
-            f"a HIT made with fewer than {LARGE_HIT} cannot be extended to {LARGE_HIT} or more.",
+            "InvalidHITState",
+            f"This HIT is currently in the state '{hit.status(call.now)}'.  "
+            "Its HITType can be changed until the first Worker accepts it; somebody has.",
         )
-    if total > _NUMBER_LIMITS["MaxAssignments"][1]:
-        raise invalid_value("NumberOfAdditionalAssignments", added)
-    # On an expired HIT nobody can reach the new slots, so nothing is on hold for them until it is extended.
-    held = 0 if hit.is_expired(call.now) else added
-    hit.max_assignments = total
-    hit.held_slots += held
-    hit.reviewing = hit.reviewing and hit.is_expired(call.now)
+    held_before = hit.price_each * hit.held_slots
+    hit.hit_type = hit_type
+    hit.fee_each = _fee_each(hit_type, hit.max_assignments)
     hit.last_activity_at = call.now
-    hit.save(update_fields=["max_assignments", "held_slots", "reviewing", "last_activity_at"])
-    _hold(call, hit, held)
+    hit.save(update_fields=["hit_type", "fee_each", "last_activity_at"])
+    more = hit.price_each * hit.held_slots - held_before
+    sides = (Account.AVAILABLE, Account.HELD) if more > 0 else (Account.HELD, Account.AVAILABLE)
+    ledger.post(call.requester_id, [Move(*sides, abs(more), hit)], now=call.now)
 
 
 @transaction.atomic
 def delete_hit(call: Call, members: Members) -> None:
     """Dispose of a HIT nobody can work on any more and whose work is all decided."""
-    hit = _lock(call, members["HITId"])
+    hit = lock_hit(call, members["HITId"])
     status = hit.status(call.now)
     if status not in (REVIEWING, REVIEWABLE):
         raise invalid_hit_state(status, f"{REVIEWING}, {REVIEWABLE}")
@@ -336,10 +366,12 @@ def delete_hit(call: Call, members: Members) -> None:
         )
     hit.disposed_at = call.now
     hit.save(update_fields=["disposed_at"])
+    outbox.announce("HITDisposed", [hit], now=call.now)
     lifecycle.release_unreachable([hit], now=call.now)
 
 
-def _lock(call: Call, hit_id: str) -> HIT:
+def lock_hit(call: Call, hit_id: str) -> HIT:
+    """The requester's HIT, locked; raises HITDoesNotExist."""
     hit = (
         visible_hits(call.requester_id, call.now)
         .select_related("hit_type")
@@ -353,7 +385,7 @@ def _lock(call: Call, hit_id: str) -> HIT:
 
 
 def _lock_live(call: Call, hit_id: str) -> HIT:
-    hit = _lock(call, hit_id)
+    hit = lock_hit(call, hit_id)
     if hit.status(call.now) == DISPOSED:
         raise invalid_hit_state(DISPOSED, f"{ASSIGNABLE}, {UNASSIGNABLE}, {REVIEWABLE}, {REVIEWING}")
     return hit

@@ -14,6 +14,7 @@ def show_hit(hit: HIT, now: datetime) -> Members:
         "HITId": hit.mturk_id,
         "HITTypeId": hit_type.mturk_id,
         "HITGroupId": hit_type.group_mturk_id,
+        "HITLayoutId": hit.layout_mturk_id or None,
         "CreationTime": hit.created_at,
         "Title": hit_type.title,
         "Description": hit_type.description,

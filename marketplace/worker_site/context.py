@@ -8,12 +8,12 @@ from django.db.models import Count, Q, Sum
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
-from marketplace.models import Worker
+from marketplace.models import Bonus, Worker
 from marketplace.models.assignment import AssignmentState
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
-    """What the Worker is owed and how many HITs they hold; asked for only by pages that show it."""
+    """What the Worker is owed, holds and has not read; asked for only by pages that show it."""
     worker = request.user
     if not isinstance(worker, Worker):
         return {}
@@ -26,6 +26,11 @@ def _standing(worker: Worker) -> Callable[[], dict[str, Any]]:
             owed=Sum("hit__hit_type__reward", filter=Q(state=AssignmentState.APPROVED)),
             held=Count("pk", filter=Q(state=AssignmentState.ACCEPTED)),
         )
-        return {"owed": told["owed"] or Decimal(0), "held": told["held"]}
+        bonuses = Bonus.objects.filter(assignment__worker=worker).aggregate(sum=Sum("amount"))["sum"]
+        return {
+            "owed": (told["owed"] or Decimal(0)) + (bonuses or Decimal(0)),
+            "held": told["held"],
+            "unread": worker.messages.filter(read_at=None).count(),
+        }
 
     return ask

@@ -74,7 +74,8 @@ def free_hits(worker: Worker | None) -> HITQuerySet:
     hits = HIT.objects.assignable(clock.now())
     if worker is None:
         return hits
-    return hits.exclude(Exists(Assignment.objects.filter(hit=OuterRef("pk"), worker=worker, state__in=TAKEN)))
+    taken = Assignment.objects.filter(hit=OuterRef("pk"), worker=worker, state__in=TAKEN)
+    return hits.open_to(worker).exclude(Exists(taken))
 
 
 def find_groups(record: Record, *, search: str = "", order: Order = Order.WAGE) -> list[Group]:

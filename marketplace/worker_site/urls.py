@@ -3,7 +3,15 @@
 from django.urls import path
 
 from marketplace.worker_site.origins import CONTENT_PATH
-from marketplace.worker_site.views import content, earnings, finding, people, qualifications, working
+from marketplace.worker_site.views import (
+    content,
+    earnings,
+    finding,
+    messages,
+    people,
+    qualifications,
+    working,
+)
 
 app_name = "worker_site"
 urlpatterns = [
@@ -29,6 +37,7 @@ urlpatterns = [
         name="qualification_request",
     ),
     path("earnings", earnings.earnings, name="earnings"),
+    path("messages", messages.messages, name="messages"),
     path("sign-in", people.sign_in, name="sign_in"),
     path("sign-up", people.sign_up, name="sign_up"),
     path("sign-out", people.sign_out, name="sign_out"),

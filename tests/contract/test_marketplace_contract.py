@@ -9,6 +9,8 @@ import uuid
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -18,7 +20,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
 
-from tests.contract.conftest import Commands
+from tests.contract.conftest import CommandFailed, Commands
 from tests.servers import MarketplaceServer, wait
 
 QUESTION = (
@@ -36,14 +38,15 @@ class Market:
 
     mturk: Any
     manage: Commands
+    name: str
 
     def hit(self, **members: Any) -> str:
         given = {"LifetimeInSeconds": 3600, "Question": QUESTION} | TYPE | members
         return str(self.mturk.create_hit(**given)["HIT"]["HITId"])
 
-    def submit(self, hit_id: str, worker: str = "ATESTOLIVE") -> str:
+    def submit(self, hit_id: str, worker: str = "ATESTOLIVE", rating: str = "7") -> str:
         self.manage("worker_act", "accept", hit_id, worker)
-        return self.manage("worker_act", "submit", hit_id, worker, '{"rating": "7"}')
+        return self.manage("worker_act", "submit", hit_id, worker, json.dumps({"rating": rating}))
 
     def assignment(self) -> str:
         return self.submit(self.hit())
@@ -80,8 +83,9 @@ def client(url: str, key_id: str, secret: str) -> Any:
 
 @pytest.fixture(scope="module")
 def market(marketplace_server: MarketplaceServer, manage: Commands) -> Market:
-    keys = manage("add_requester", f"Contract {uuid.uuid4()}").split()
-    return Market(client(marketplace_server.url, *keys), manage)
+    name = f"Contract {uuid.uuid4()}"
+    keys = manage("add_requester", name).split()
+    return Market(client(marketplace_server.url, *keys), manage, name)
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +178,168 @@ def test_a_hit_is_extended_expired_and_deleted(market: Market) -> None:
     assert market.mturk.get_hit(HITId=hit_id)["HIT"]["HITStatus"] == "Disposed"
 
 
+def test_a_hit_fills_in_a_layout(market: Market, tmp_path: Path) -> None:
+    file = tmp_path / "layout.html"
+    file.write_text("<p>${question}</p>")
+    layout_id, name = market.manage("add_layout", market.name, str(file)).split()
+
+    hit = market.mturk.create_hit(
+        **TYPE,
+        LifetimeInSeconds=60,
+        HITLayoutId=layout_id,
+        HITLayoutParameters=[{"Name": name, "Value": "7?"}],
+    )["HIT"]
+
+    assert hit["HITLayoutId"] == layout_id
+    assert "<p>7?</p>" in hit["Question"]
+
+
+def test_a_hit_is_listed_as_reviewable_and_as_reviewing(market: Market) -> None:
+    hit_id = of_submitted(market)
+
+    def listed(**members: Any) -> list[dict[str, str]]:
+        pages = market.mturk.get_paginator("list_reviewable_hits").paginate(**members)
+        return [hit for page in pages for hit in page["HITs"]]
+
+    assert {"HITId": hit_id} in listed()
+    assert members_of(market.mturk.update_hit_review_status(HITId=hit_id)) == {}
+    assert {"HITId": hit_id} not in listed()
+    assert {"HITId": hit_id} in listed(Status="Reviewing")
+    market.mturk.update_hit_review_status(HITId=hit_id, Revert=True)
+    assert {"HITId": hit_id} in listed()
+
+
+def test_a_hit_changes_its_type(market: Market) -> None:
+    hit_id = market.hit()
+    type_id = market.mturk.create_hit_type(**TYPE | {"Reward": "0.10"})["HITTypeId"]
+
+    assert members_of(market.mturk.update_hit_type_of_hit(HITId=hit_id, HITTypeId=type_id)) == {}
+
+    hit = market.mturk.get_hit(HITId=hit_id)["HIT"]
+    assert (hit["HITTypeId"], hit["Reward"]) == (type_id, "0.10")
+
+
+def test_a_bonus_is_paid_and_listed(market: Market) -> None:
+    assignment_id = market.assignment()
+    bonus = {"WorkerId": "ATESTOLIVE", "AssignmentId": assignment_id, "BonusAmount": "0.25", "Reason": "good"}
+    before = Decimal(market.mturk.get_account_balance()["AvailableBalance"])
+
+    assert members_of(market.mturk.send_bonus(**bonus)) == {}
+
+    assert before - Decimal(market.mturk.get_account_balance()["AvailableBalance"]) == Decimal("0.30")
+    pages = list(market.mturk.get_paginator("list_bonus_payments").paginate(AssignmentId=assignment_id))
+    [payment] = [payment for page in pages for payment in page["BonusPayments"]]
+    assert {name: payment[name] for name in bonus} == bonus
+    assert isinstance(payment["GrantTime"], datetime)
+
+
+def test_workers_are_blocked_listed_and_unblocked(market: Market) -> None:
+    assert members_of(market.mturk.create_worker_block(WorkerId="ATESTBLOCKED", Reason="spam")) == {}
+    hit_id = market.hit()
+    with pytest.raises(CommandFailed, match="none_left"):
+        market.manage("worker_act", "accept", hit_id, "ATESTBLOCKED")
+
+    pages = list(market.mturk.get_paginator("list_worker_blocks").paginate())
+    assert {"WorkerId": "ATESTBLOCKED", "Reason": "spam"} in [
+        block for page in pages for block in page["WorkerBlocks"]
+    ]
+    for _ in range(2):
+        assert members_of(market.mturk.delete_worker_block(WorkerId="ATESTBLOCKED")) == {}
+    assert market.submit(hit_id, "ATESTBLOCKED")
+
+
+def test_workers_are_written_to_and_whoever_cannot_be_is_named(market: Market) -> None:
+    decided(market)
+
+    answer = market.mturk.notify_workers(
+        Subject="Hello", MessageText="Come back.", WorkerIds=["ATESTOLIVE", "ANOBODY"]
+    )
+
+    [failure] = answer["NotifyWorkersFailureStatuses"]
+    assert (failure["WorkerId"], failure["NotifyWorkersFailureCode"]) == ("ANOBODY", "HardFailure")
+
+
+def test_review_policies_act_and_report(market: Market) -> None:
+    known = {"Key": "AnswerKey", "MapEntries": [{"Key": "rating", "Values": ["7"]}]}
+    plurality = {
+        "QuestionIds": "rating",
+        "QuestionAgreementThreshold": "50",
+        "DisregardAssignmentIfRejected": "T",
+        "ApproveIfWorkerAgreementScoreIsAtLeast": "100",
+        "ExtendIfHITAgreementScoreIsLessThan": "100",
+        "ExtendMaximumAssignments": "3",
+        "ExtendMinimumTimeInSeconds": "3600",
+    }
+    hit_id = market.hit(
+        MaxAssignments=2,
+        AssignmentReviewPolicy={"PolicyName": "ScoreMyKnownAnswers/2011-09-01", "Parameters": [known]},
+        HITReviewPolicy={
+            "PolicyName": "SimplePlurality/2011-09-01",
+            "Parameters": [{"Key": key, "Values": [value]} for key, value in plurality.items()],
+        },
+    )
+    market.submit(hit_id)
+    market.submit(hit_id, "ATESTMINA", "9")
+    assert market.mturk.get_hit(HITId=hit_id)["HIT"]["MaxAssignments"] == 3
+    market.submit(hit_id, "ATESTRAVI")
+
+    report = market.mturk.list_review_policy_results_for_hit(HITId=hit_id, MaxResults=100)
+
+    assert report["AssignmentReviewPolicy"]["PolicyName"] == "ScoreMyKnownAnswers/2011-09-01"
+    scores = [
+        each["Value"]
+        for each in report["AssignmentReviewReport"]["ReviewResults"]
+        if each["Key"] == "KnownAnswerScore"
+    ]
+    assert scores == ["100", "0", "100"]
+    names = [each["ActionName"] for each in report["HITReviewReport"]["ReviewActions"]]
+    assert names == ["review", "extend", "review", "approve", "approve"]
+    listed = market.mturk.list_assignments_for_hit(HITId=hit_id)["Assignments"]
+    assert [each["AssignmentStatus"] for each in listed] == ["Approved", "Submitted", "Approved"]
+
+
+def specification(destination: str, **members: Any) -> dict[str, Any]:
+    return {
+        "Destination": destination,
+        "Transport": "SQS",
+        "Version": "2006-05-05",
+        "EventTypes": ["HITCreated"],
+    } | members
+
+
+def test_events_reach_a_queue_without_anybody_asking(market: Market, queues: str) -> None:
+    sqs = boto3.client(
+        "sqs",
+        endpoint_url=queues,
+        region_name="us-east-1",
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+    )
+    url = sqs.create_queue(QueueName=f"contract-{uuid.uuid4()}")["QueueUrl"]
+    events: list[dict[str, str]] = []
+
+    def arrived(count: int) -> bool:
+        for message in sqs.receive_message(QueueUrl=url).get("Messages", []):
+            events.extend(json.loads(message["Body"])["Events"])
+        return len(events) == count
+
+    members = {"Notification": specification(url), "TestEventType": "Ping"}
+    assert members_of(market.mturk.send_test_event_notification(**members)) == {}
+    wait(lambda: arrived(1))
+    type_id = market.mturk.create_hit_type(**TYPE | {"Title": "Told of"})["HITTypeId"]
+    assert (
+        members_of(
+            market.mturk.update_notification_settings(HITTypeId=type_id, Notification=specification(url))
+        )
+        == {}
+    )
+    hit_id = market.hit(Title="Told of")
+    wait(lambda: arrived(2))
+
+    assert [event["EventType"] for event in events] == ["Ping", "HITCreated"]
+    assert (events[1]["HITId"], events[1]["HITTypeId"]) == (hit_id, type_id)
+
+
 def test_time_acts_without_anybody_asking(market: Market, marketplace_server: MarketplaceServer) -> None:
     assignment_id = market.submit(market.hit(AutoApprovalDelayInSeconds=0))
 
@@ -220,6 +386,12 @@ FEEDBACK = {"RequesterFeedback": "no"}
 CONTENT = {"LifetimeInSeconds": 60, "Question": QUESTION}
 CREATE = TYPE | CONTENT
 UNKNOWN_TYPE = {"QualificationRequirements": [{"QualificationTypeId": "3NONE", "Comparator": "Exists"}]}
+PLACE = {
+    "Destination": "http://127.0.0.1:1/queue",
+    "Transport": "SQS",
+    "Version": "2014-08-15",
+    "EventTypes": ["HITCreated"],
+}
 NO_MONEY = (
     "This Requester has insufficient funds in their account to complete this transaction. Please visit "
 )
@@ -291,6 +463,102 @@ NOT_VALID = 'The value "'
             "AssignmentDoesNotExist",
             "Assignment 3NONE",
         ),
+        *(
+            (operation, NO_HIT | more, "RequestError", "HITDoesNotExist", "Hit 3NONE does not exist.")
+            for operation, more in (
+                ("update_hit_review_status", {}),
+                ("list_review_policy_results_for_hit", {}),
+                ("list_bonus_payments", {}),
+            )
+        ),
+        *(
+            (operation, NO_ASSIGNMENT | more, "RequestError", "AssignmentDoesNotExist", "Assignment 3NONE")
+            for operation, more in (
+                ("get_file_upload_url", {"QuestionIdentifier": "file"}),
+                ("send_bonus", {"WorkerId": "ANOBODY", "BonusAmount": "1", "Reason": "good"}),
+                ("list_bonus_payments", {}),
+            )
+        ),
+        *(
+            (operation, {"HITTypeId": "3NONE"} | more, "RequestError", "HITTypeDoesNotExist", "HITType 3NONE")
+            for operation, more in (
+                ("list_reviewable_hits", {}),
+                ("update_hit_type_of_hit", NO_HIT),
+                ("update_notification_settings", {"Active": True}),
+            )
+        ),
+        # money, Workers, notifications
+        (
+            "send_bonus",
+            NO_ASSIGNMENT | {"WorkerId": "ANOBODY", "BonusAmount": "0.00", "Reason": "good"},
+            "ParameterValidationError",
+            "",
+            'The value "0.00" is not valid for the parameter BonusAmount.',
+        ),
+        ("list_bonus_payments", {}, "ParameterValidationError", "", "Either HITId or AssignmentId"),
+        (
+            "create_worker_block",
+            {"WorkerId": "wanda", "Reason": "spam"},
+            "ParameterValidationError",
+            "",
+            'The value "wanda" is not valid for the parameter WorkerId.',
+        ),
+        (
+            "delete_worker_block",
+            {"WorkerId": "wanda"},
+            "ParameterValidationError",
+            "",
+            'The value "wanda" is not valid for the parameter WorkerId.',
+        ),
+        ("list_worker_blocks", {"MaxResults": 101}, "ParameterValidationError", "", 'The value "101"'),
+        (
+            "notify_workers",
+            {"Subject": "x" * 201, "MessageText": "y", "WorkerIds": ["ANOBODY"]},
+            "ParameterValidationError",
+            "",
+            NOT_VALID,
+        ),
+        (
+            "notify_workers",
+            {"Subject": "x", "MessageText": "y", "WorkerIds": ["ANOBODY"] * 101},
+            "ParameterValidationError",
+            "",
+            "There are 101 WorkerIds",
+        ),
+        ("update_notification_settings", {"HITTypeId": "3NONE"}, "ParameterValidationError", "", "Either"),
+        *(
+            (
+                "send_test_event_notification",
+                {"Notification": place, "TestEventType": "Ping"},
+                "RequestError",
+                "InvalidTransportEndpoint",
+                message,
+            )
+            for place, message in (
+                (
+                    {**PLACE, "Transport": "Email", "Destination": "lab@example.org"},
+                    "This marketplace sends no",
+                ),
+                (
+                    {**PLACE, "Destination": "http://127.0.0.1:1/queue"},
+                    "The operator of this marketplace does",
+                ),
+            )
+        ),
+        (
+            "send_test_event_notification",
+            {"Notification": {**PLACE, "Version": "1999-01-01"}, "TestEventType": "Ping"},
+            "ParameterValidationError",
+            "",
+            'The value "1999-01-01"',
+        ),
+        (
+            "create_hit",
+            CREATE | {"HITReviewPolicy": {"PolicyName": "Coffee"}},
+            "ParameterValidationError",
+            "",
+            'The PolicyName "Coffee"',
+        ),
         # what botocore leaves to the server
         (
             "get_hit",
@@ -314,8 +582,6 @@ NOT_VALID = 'The value "'
             "",
             'The value "Nope"',
         ),
-        # what is still to come
-        ("list_worker_blocks", {}, "UnknownOperationException", "", "This marketplace does not answer"),
     ],
 )
 def test_an_error_that_needs_no_history(
@@ -363,6 +629,38 @@ def test_an_error_that_needs_no_history(
             "InsufficientFunds",
             NO_MONEY,
         ),
+        (
+            "update_hit_review_status",
+            Market.hit,
+            "HITId",
+            {},
+            "InvalidHITState",
+            f"{IN_STATE}Assignable'.  This operation can be called with a status of: Reviewable",
+        ),
+        (
+            "get_file_upload_url",
+            Market.assignment,
+            "AssignmentId",
+            {"QuestionIdentifier": "file"},
+            "InvalidParameterValue",
+            "FileUploadAnswer was withdrawn",
+        ),
+        (
+            "send_bonus",
+            Market.assignment,
+            "AssignmentId",
+            {"WorkerId": "ATESTMINA", "BonusAmount": "1", "Reason": "good"},
+            "AssignmentDoesNotExist",
+            "Assignment ",
+        ),
+        (
+            "send_bonus",
+            Market.assignment,
+            "AssignmentId",
+            {"WorkerId": "ATESTOLIVE", "BonusAmount": "99999", "Reason": "good"},
+            "InsufficientFunds",
+            NO_MONEY,
+        ),
         ("approve_assignment", decided, "AssignmentId", {}, "InvalidAssignmentState", ONLY_SUBMITTED),
         ("reject_assignment", decided, "AssignmentId", FEEDBACK, "InvalidAssignmentState", ONLY_SUBMITTED),
         ("approve_assignment", held, "AssignmentId", {}, "InvalidAssignmentState", ONLY_SUBMITTED),
@@ -387,6 +685,10 @@ def test_an_error_of_state(
     [
         ("get_hit", Market.hit, "HITId", {}, "HITDoesNotExist"),
         ("delete_hit", Market.hit, "HITId", {}, "HITDoesNotExist"),
+        ("update_hit_review_status", Market.hit, "HITId", {}, "HITDoesNotExist"),
+        ("list_review_policy_results_for_hit", Market.hit, "HITId", {}, "HITDoesNotExist"),
+        ("list_bonus_payments", Market.hit, "HITId", {}, "HITDoesNotExist"),
+        ("list_bonus_payments", Market.assignment, "AssignmentId", {}, "AssignmentDoesNotExist"),
         ("get_assignment", Market.assignment, "AssignmentId", {}, "AssignmentDoesNotExist"),
         ("approve_assignment", Market.assignment, "AssignmentId", {}, "AssignmentDoesNotExist"),
     ],
@@ -412,6 +714,26 @@ def test_a_repeated_token_is_an_error_with_what_it_did(market: Market) -> None:
         "RequestError",
         "DuplicateRequest",
         f'The idempotency token "{token["UniqueRequestToken"]}" has already been processed.',
+    )
+
+
+def test_a_bonus_with_a_repeated_token_is_an_error_and_paid_once(market: Market) -> None:
+    bonus = {"WorkerId": "ATESTOLIVE", "AssignmentId": market.assignment(), "BonusAmount": "0.25"}
+    bonus |= {"Reason": "good", "UniqueRequestToken": str(uuid.uuid4())}
+    market.mturk.send_bonus(**bonus)
+
+    message = f'The idempotency token "{bonus["UniqueRequestToken"]}" has already been processed.'
+    check_refused(market.mturk, "send_bonus", bonus, "RequestError", "DuplicateRequest", message)
+    assert market.mturk.list_bonus_payments(AssignmentId=bonus["AssignmentId"])["NumResults"] == 1
+
+
+def test_a_type_stays_once_somebody_has_accepted(market: Market) -> None:
+    hit_id = of_submitted(market)
+    type_id = market.mturk.get_hit(HITId=hit_id)["HIT"]["HITTypeId"]
+
+    members = {"HITId": hit_id, "HITTypeId": type_id}
+    check_refused(
+        market.mturk, "update_hit_type_of_hit", members, "RequestError", "InvalidHITState", IN_STATE
     )
 
 

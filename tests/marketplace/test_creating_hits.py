@@ -230,8 +230,6 @@ def test_two_requesters_may_use_one_token(make_market: Any) -> None:
         ("UniqueRequestToken", "x" * 65),
         ("UniqueRequestToken", ""),
         ("HITLayoutId", "lower"),
-        # still to come
-        ("HITReviewPolicy", {"PolicyName": "SimplePlurality/2011-09-01"}),
     ],
 )
 def test_a_value_out_of_bounds_is_refused_by_name(market: Market, member: str, value: object) -> None:

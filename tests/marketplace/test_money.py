@@ -1,19 +1,19 @@
 """Holds, payments, fees and refunds: to the cent, and always what the ledger adds up to."""
 
 import contextlib
+from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
-from django.db.models import Sum
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pytest_django import Settings
 
 from marketplace import clock, ledger, lifecycle
-from marketplace.models import HIT, Assignment, Balance, LedgerEntry, Requester
+from marketplace.models import HIT, Assignment, Balance, Bonus, LedgerEntry
 from marketplace.models.assignment import AssignmentState
 from marketplace.models.ledger import Account
 from marketplace.money import fee_each
@@ -248,31 +248,40 @@ def test_a_move_that_does_not_fit_raises_and_writes_no_entry(market: Market) -> 
 def check_agreement() -> None:
     """The counters equal the Assignments, the holds equal the open slots, the balances equal the ledger."""
     now = clock.now()
-    for hit in HIT.objects.select_related("hit_type"):
-        states = list(hit.assignments.values_list("state", flat=True))
-        assert hit.pending_count == states.count(AssignmentState.ACCEPTED)
-        assert hit.submitted_count == states.count(AssignmentState.SUBMITTED)
-        assert hit.completed_count == states.count(AssignmentState.APPROVED) + states.count(
-            AssignmentState.REJECTED
-        )
+    states: dict[int, list[str]] = defaultdict(list)
+    for hit_id, state in Assignment.objects.values_list("hit", "state"):
+        states[hit_id].append(state)
+    hits = list(HIT.objects.select_related("hit_type"))
+    for hit in hits:
+        count = states[hit.pk].count
+        assert hit.pending_count == count(AssignmentState.ACCEPTED)
+        assert hit.submitted_count == count(AssignmentState.SUBMITTED)
+        assert hit.completed_count == count(AssignmentState.APPROVED) + count(AssignmentState.REJECTED)
         reachable = 0 if hit.is_expired(now) else hit.available_count
         assert hit.held_slots == hit.pending_count + hit.submitted_count + reachable
-    for requester in Requester.objects.all():
-        balance = Balance.objects.get(requester=requester)
-        entries = LedgerEntry.objects.filter(requester=requester)
-
-        def total(entries: Any, account: str) -> Decimal:
-            gained = entries.filter(target=account).aggregate(sum=Sum("amount"))["sum"] or Decimal(0)
-            lost = entries.filter(source=account).aggregate(sum=Sum("amount"))["sum"] or Decimal(0)
-            return gained - lost
-
-        assert balance.available == total(entries, Account.AVAILABLE)
-        assert balance.held == total(entries, Account.HELD)
-        assert balance.held == sum(hit.held_slots * hit.price_each for hit in requester.hits.all())
+    for balance in Balance.objects.all():
+        requester = balance.requester_id
+        moves = LedgerEntry.objects.filter(requester=requester).values_list("source", "target", "amount")
+        total: dict[str, Decimal] = defaultdict(Decimal)
+        for source, target, amount in moves:
+            total[source] -= amount
+            total[target] += amount
+        paid = Assignment.objects.filter(hit__requester=requester, state=AssignmentState.APPROVED)
+        bonuses = Bonus.objects.filter(assignment__hit__requester=requester)
+        rewards = [
+            *paid.values_list("hit__hit_type__reward", "hit__fee_each"),
+            *bonuses.values_list("amount", "fee"),
+        ]
+        assert total[Account.WORKERS] == sum(reward for reward, _ in rewards)
+        assert total[Account.FEES] == sum(fee for _, fee in rewards)
+        assert (balance.available, balance.held) == (total[Account.AVAILABLE], total[Account.HELD])
+        assert balance.held == sum(
+            hit.held_slots * hit.price_each for hit in hits if hit.requester_id == requester
+        )
 
 
 CHANGES = ("create", "add", "expire", "extend", "delete")
-WORK = ("accept", "submit", "return", "approve", "reject", "overturn", "wait a little", "wait long")
+WORK = ("accept", "submit", "return", "approve", "reject", "overturn", "bonus", "wait a little", "wait long")
 STEPS = st.lists(st.tuples(st.sampled_from(CHANGES + WORK), st.integers(0, 7)), max_size=25)
 
 
@@ -312,6 +321,12 @@ def _play(market: Market, step: str, number: int) -> None:
         "reject": lambda: market.mturk.reject_assignment(AssignmentId=assignment_id, RequesterFeedback="no"),
         "overturn": lambda: market.mturk.approve_assignment(
             AssignmentId=assignment_id, OverrideRejection=True
+        ),
+        "bonus": lambda: market.mturk.send_bonus(
+            AssignmentId=assignment_id,
+            WorkerId=assignment.worker.mturk_id if assignment else "ANOBODY",
+            BonusAmount=f"0.{number}7",
+            Reason="Well done",
         ),
         "expire": lambda: market.mturk.update_expiration_for_hit(**by_hit, ExpireAt=PAST),
         "extend": lambda: market.mturk.update_expiration_for_hit(

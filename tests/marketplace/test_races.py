@@ -17,6 +17,7 @@ from marketplace.models import (
     HIT,
     Assignment,
     Balance,
+    Bonus,
     Qualification,
     QualificationRequest,
     QualificationType,
@@ -125,6 +126,23 @@ def test_creations_racing_for_the_last_money_never_overdraw(open_market: Market)
 
     assert at_once([create] * 12, threads=6) == {"done": 5, "InsufficientFunds": 7}
     assert Balance.objects.get().available == Decimal(0)
+
+
+def test_equal_tokens_racing_pay_one_bonus(open_market: Market) -> None:
+    assignment = open_market.submit(open_market.create_hit())
+
+    def pay() -> None:
+        client_of(open_market).send_bonus(
+            AssignmentId=assignment.mturk_id,
+            WorkerId=assignment.worker.mturk_id,
+            BonusAmount="1.00",
+            Reason="Well done",
+            UniqueRequestToken="bonus-1",
+        )
+
+    assert at_once([pay] * 12, threads=6) == {"done": 1, "DuplicateRequest": 11}
+    assert Bonus.objects.count() == 1
+    check_agreement()
 
 
 def test_approving_and_rejecting_at_once_decides_once(open_market: Market) -> None:

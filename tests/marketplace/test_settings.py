@@ -101,3 +101,40 @@ def test_a_value_that_makes_no_sense_is_refused_in_a_sentence(name: str, value: 
     assert done.returncode == 1
     assert done.stderr.startswith(f"{name} is “{value}”")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "rate"), [("", None), ("5", [5.0, 5.0]), ("0.5", [0.5, 1.0]), ("5/20", [5.0, 20.0])]
+)
+def test_a_rate_is_calls_a_second_and_a_burst(given: str, rate: list[float] | None) -> None:
+    assert settings_of(MARKETPLACE_RATE=given)["RATE"] == rate
+
+
+def test_notification_endpoints_end_where_a_host_or_a_folder_ends() -> None:
+    given = "sqs=https://sqs.example.org/123 sqs=http://127.0.0.1:9324 post=http://127.0.0.1:9/hook"
+
+    got = settings_of(MARKETPLACE_NOTIFICATION_ENDPOINTS=given)["NOTIFICATION_ENDPOINTS"]
+
+    assert got == {
+        "sqs": ["https://sqs.example.org/123/", "http://127.0.0.1:9324/"],
+        "sns": [],
+        "post": ["http://127.0.0.1:9/hook"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MARKETPLACE_RATE", "fast"),
+        ("MARKETPLACE_RATE", "0"),
+        ("MARKETPLACE_RATE", "5/0"),
+        ("MARKETPLACE_NOTIFICATION_ENDPOINTS", "http://127.0.0.1:9324/"),
+        ("MARKETPLACE_NOTIFICATION_ENDPOINTS", "sqs=ftp://127.0.0.1/"),
+        ("MARKETPLACE_NOTIFICATION_ENDPOINTS", "sqs=http://user@127.0.0.1/"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_stops_the_start_by_name(name: str, value: str) -> None:
+    done = read(**{name: value})
+
+    assert done.returncode == 1
+    assert name in done.stderr

@@ -10,8 +10,10 @@ from botocore.validate import ParamValidator
 from django.db import DatabaseError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
-from marketplace import shapes
+from marketplace import clock, shapes
+from marketplace.models import HITLayout
 from marketplace.operations import OPERATIONS
 from tests.marketplace.conftest import QUESTION, TYPE, Market
 from tests.marketplace.refusals import refused
@@ -30,10 +32,10 @@ def test_an_operation_nobody_knows_gets_the_error_of_aws(market: Market) -> None
 
 def test_an_operation_of_mturk_that_is_not_here_yet_says_so(market: Market) -> None:
     with refused() as refusal:
-        market.mturk.list_worker_blocks()
+        market.mturk.list_qualification_requests()
 
     assert refusal.kind == "UnknownOperationException"
-    assert refusal.message == "This marketplace does not answer ListWorkerBlocks yet."
+    assert refusal.message == "This marketplace does not answer ListQualificationRequests yet."
 
 
 def test_every_operation_here_is_one_of_mturks() -> None:
@@ -163,19 +165,34 @@ def test_other_methods_and_pages_are_not_the_api(db: None) -> None:
     assert Client().get("/healthz").content == b"ok\n"
 
 
-def test_raw_answers_fit_botocores_own_description(market: Market) -> None:
+def test_raw_answers_fit_botocores_own_description(market: Market, settings: Settings) -> None:
     hit = market.create_hit(
         MaxAssignments=2,
         QualificationRequirements=[
             {"QualificationTypeId": "00000000000000000040", "Comparator": "GreaterThan", "IntegerValues": [5]}
         ],
     )
-    assignment = market.submit(hit)
+    assignment, untouched = market.submit(hit), market.create_hit(Title="Untouched")
+    layout_id = HITLayout.objects.create(
+        requester=market.requester, html="<p>${colour}</p>", created_at=clock.now()
+    ).mturk_id
+    place = {
+        "Destination": "http://127.0.0.1:1/queue",
+        "Transport": "SQS",
+        "Version": "2006-05-05",
+        "EventTypes": ["HITCreated"],
+    }
+    settings.NOTIFICATION_ENDPOINTS = {"sqs": ["http://127.0.0.1:1/"], "sns": [], "post": []}
     by_hit, by_assignment = {"HITId": hit.mturk_id}, {"AssignmentId": assignment.mturk_id}
     calls: dict[str, dict[str, Any]] = {
         "GetAccountBalance": {},
         "CreateHITType": TYPE,
-        "CreateHIT": TYPE | {"Question": QUESTION, "LifetimeInSeconds": 60},
+        "CreateHIT": TYPE
+        | {
+            "HITLayoutId": layout_id,
+            "HITLayoutParameters": [{"Name": "colour", "Value": "red"}],
+            "LifetimeInSeconds": 60,
+        },
         "CreateHITWithHITType": {
             "HITTypeId": hit.hit_type.mturk_id,
             "Question": QUESTION,
@@ -186,11 +203,25 @@ def test_raw_answers_fit_botocores_own_description(market: Market) -> None:
         "ListAssignmentsForHIT": by_hit,
         "GetAssignment": by_assignment,
         "ApproveAssignment": by_assignment,
+        "SendBonus": by_assignment
+        | {"WorkerId": assignment.worker.mturk_id, "BonusAmount": "1", "Reason": "Well done"},
+        "ListBonusPayments": by_assignment,
+        "CreateWorkerBlock": {"WorkerId": "AWHOEVER", "Reason": "spam"},
+        "ListWorkerBlocks": {},
+        "DeleteWorkerBlock": {"WorkerId": "AWHOEVER"},
+        "NotifyWorkers": {"Subject": "x", "MessageText": "y", "WorkerIds": ["AWHOEVER"]},
+        "UpdateNotificationSettings": {"HITTypeId": hit.hit_type.mturk_id, "Notification": place},
+        "UpdateHITTypeOfHIT": {"HITId": untouched.mturk_id, "HITTypeId": hit.hit_type.mturk_id},
         "CreateAdditionalAssignmentsForHIT": by_hit | {"NumberOfAdditionalAssignments": 1},
         "UpdateExpirationForHIT": by_hit | {"ExpireAt": 0},
+        "ListReviewableHITs": {},
+        "UpdateHITReviewStatus": by_hit,
+        "ListReviewPolicyResultsForHIT": by_hit,
         "DeleteHIT": by_hit,
     }
-    assert calls.keys() == OPERATIONS.keys() - {"RejectAssignment"}
+    # What is always refused, needs a server, or cannot follow the others.
+    others = {"RejectAssignment", "GetFileUploadURL", "SendTestEventNotification"}
+    assert calls.keys() == OPERATIONS.keys() - others
     for operation, members in calls.items():
         status, answer = call(market, operation, json.dumps(members))
         assert status == 200, answer

@@ -3,9 +3,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from marketplace.models import Balance, Requester
+from marketplace.models import Balance
 from marketplace.money import CENT
-from marketplace.requesters import deposit
+from marketplace.requesters import NoSuchRequester, deposit, find_requester
 
 
 class Command(BaseCommand):
@@ -18,12 +18,10 @@ class Command(BaseCommand):
         parser.add_argument("amount", help="dollars, such as 250.00")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        who = options["requester"]
-        requester = (
-            Requester.objects.filter(mturk_id=who).first() or Requester.objects.filter(name=who).first()
-        )
-        if requester is None:
-            raise CommandError(f"There is no requester with the id or name “{who}”.")
+        try:
+            requester = find_requester(options["requester"])
+        except NoSuchRequester as error:
+            raise CommandError(str(error)) from error
         deposit(requester, _read_amount(options["amount"]))
         balance = Balance.objects.get(requester=requester)
         self.stdout.write(

@@ -241,6 +241,78 @@ def test_earnings_show_what_is_owed_what_waits_and_why_something_was_rejected(
     assert "3 sent: 1 approved, 1 waiting, 1 rejected" in page
 
 
+def test_a_bonus_is_owed_and_shown_with_its_reason(market: Market, wanda: Worker, wandas: Client) -> None:
+    assignment = market.submit(market.create_hit(), wanda)
+    market.mturk.approve_assignment(AssignmentId=assignment.mturk_id)
+    market.mturk.send_bonus(
+        WorkerId=wanda.mturk_id,
+        AssignmentId=assignment.mturk_id,
+        BonusAmount="1.25",
+        Reason="Well <b>done</b>",
+    )
+
+    page = wandas.get("/earnings").content.decode()
+
+    assert '<p class="owed">$1.75</p>' in page
+    assert "<b>$1.75</b>" in page
+    assert "$1.25 in bonuses" in page
+    assert "Well &lt;b&gt;done&lt;/b&gt;" in page
+
+
+def test_messages_are_counted_until_they_have_been_seen(
+    market: Market, wanda: Worker, wandas: Client
+) -> None:
+    assignment = market.submit(market.create_hit(), wanda)
+    market.mturk.approve_assignment(AssignmentId=assignment.mturk_id)
+    for number in range(26):
+        market.mturk.notify_workers(
+            Subject=f"Study {number}",
+            MessageText="Dear <i>you</i>,\n\ncome back.",
+            WorkerIds=[wanda.mturk_id],
+        )
+
+    def unread() -> str:
+        found = re.search(r'Messages</span><span class="count">(\d+)<', wandas.get("/tasks").content.decode())
+        return found[1] if found else ""
+
+    assert unread() == "26"
+    page = wandas.get("/messages").content.decode()
+    assert page.index("Study 25") < page.index("Study 24")
+    assert "Dear &lt;i&gt;you&lt;/i&gt;" in page
+    assert page.count(">New<") == 25
+    assert unread() == "1"
+    assert "Study 0" in wandas.get("/messages?page=2").content.decode()
+    assert unread() == ""
+    assert ">New<" not in wandas.get("/messages").content.decode()
+
+
+def test_nobody_sees_anothers_messages(
+    market: Market, wanda: Worker, browser_of: Callable[[Worker], Client]
+) -> None:
+    assignment = market.submit(market.create_hit(), wanda)
+    market.mturk.approve_assignment(AssignmentId=assignment.mturk_id)
+    market.mturk.notify_workers(Subject="Secret", MessageText="x", WorkerIds=[wanda.mturk_id])
+
+    assert "Nobody has written to you yet." in browser_of(market.worker()).get("/messages").content.decode()
+
+
+def test_a_blocked_worker_finds_nothing_of_that_requester(
+    market: Market, make_market: Callable[[str], Market], wanda: Worker, wandas: Client
+) -> None:
+    hit = market.create_hit(Title="Theirs")
+    make_market("Newsroom").create_hit(Title="Another's")
+    market.mturk.create_worker_block(WorkerId=wanda.mturk_id, Reason="spam")
+
+    found = wandas.get("/").content.decode()
+    assert "Another&#x27;s" in found
+    assert "Theirs" not in found
+    preview = wandas.get(hit.hit_type.get_absolute_url()).content.decode()
+    assert "There is nothing left for you in this group." in preview
+    answer = wandas.post(f"{hit.hit_type.get_absolute_url()}/accept", {"hit": hit.mturk_id}, follow=True)
+    assert "There are no HITs left here" in answer.content.decode()
+    assert not wanda.assignments.exists()
+
+
 def test_an_external_question_is_framed_from_its_own_host_alone(market: Market, client: Client) -> None:
     question = external_question("https://survey.example.org/go?study=7&amp;arm=2#start")
     hit = market.create_hit(Question=question)
@@ -296,6 +368,7 @@ def test_every_page_has_a_strict_policy_and_cannot_be_framed(hit: HIT, wandas: C
         "/earnings",
         "/qualifications",
         "/account",
+        "/messages",
         "/sign-in",
         "/sign-up",
     ):
@@ -334,6 +407,7 @@ NEEDS_A_WORKER = {
     "ask": ("POST", "/qualifications/3NONE/ask"),
     "qualification_request": ("GET", "/qualifications/requests/3NONE"),
     "account": ("GET", "/account"),
+    "messages": ("GET", "/messages"),
 }
 
 
