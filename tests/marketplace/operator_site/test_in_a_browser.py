@@ -13,7 +13,9 @@ from tests.marketplace.operator_site.test_operator import path_of
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_the_operator_uses_a_link_and_makes_a_key(market: Market, live_server: LiveServer, page: Page) -> None:
+def test_the_operator_uses_a_link_and_makes_a_key(
+    market: Market, live_server: LiveServer, page: Page
+) -> None:
     page.goto(live_server.url + path_of(new_link()))
     page.get_by_role("button", name="Open the operator's page").click()
     page.get_by_role("button", name="Add a key").click()
