@@ -65,11 +65,6 @@ def unknown_operation() -> ApiError:
     )
 
 
-def unanswered_operation(name: str) -> ApiError:
-    """An operation MTurk has and this marketplace does not have yet."""
-    return ApiError("UnknownOperationException", f"This marketplace does not answer {name} yet.")
-
-
 def service_fault() -> ApiError:
     return ApiError(
         "ServiceFault",

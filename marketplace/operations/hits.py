@@ -334,6 +334,7 @@ def create_additional_assignments_for_hit(call: Call, members: Members) -> None:
 def update_hit_type_of_hit(call: Call, members: Members) -> None:
     """Give a HIT nobody has accepted yet the properties, and the price, of another HITType."""
     hit_type = _find_type(call, members["HITTypeId"])
+    check_type_in_use(call, hit_type)
     hit = _lock_live(call, members["HITId"])
     if hit.assignments.exists():
         raise request_error(

@@ -373,15 +373,15 @@ def test_a_test_event_nobody_takes_is_an_error(market: Market, queue: Queue) -> 
     assert refusal.message.startswith("The test event could not be delivered: ")
 
 
-class _Hook(BaseHTTPRequestHandler):
+class Hook(BaseHTTPRequestHandler):
     """Remembers what was posted, and answers as it is told."""
 
     posted: list[Any] = []
     status = 200
 
     def do_POST(self) -> None:
-        _Hook.posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        self.send_response(_Hook.status)
+        Hook.posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(Hook.status)
         self.send_header("Location", NOBODY)
         self.end_headers()
 
@@ -392,8 +392,8 @@ class _Hook(BaseHTTPRequestHandler):
 @pytest.fixture
 def hook(settings: Settings) -> Iterator[str]:
     """An address that takes a plain POST."""
-    with HTTPServer(("127.0.0.1", 0), _Hook) as server:
-        _Hook.posted, _Hook.status = [], 200
+    with HTTPServer(("127.0.0.1", 0), Hook) as server:
+        Hook.posted, Hook.status = [], 200
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         url = f"http://127.0.0.1:{server.server_port}/hook"
@@ -408,7 +408,7 @@ def test_a_listed_address_gets_a_plain_post(market: Market, hook: str) -> None:
     market.create_hit()
 
     assert delivering.deliver_due() == 1
-    assert _Hook.posted[0]["Events"][0]["EventType"] == "HITCreated"
+    assert Hook.posted[0]["Events"][0]["EventType"] == "HITCreated"
 
 
 @pytest.mark.parametrize("status", [302, 404, 500])
@@ -417,7 +417,7 @@ def test_what_was_not_taken_is_tried_again_later_as_the_same_document(
 ) -> None:
     subscribe(market, hook)
     market.create_hit()
-    _Hook.status = status
+    Hook.status = status
 
     assert delivering.deliver_due() == 0
     waiting = Notification.objects.get()
@@ -425,12 +425,12 @@ def test_what_was_not_taken_is_tried_again_later_as_the_same_document(
     assert waiting.due_at > clock.now()
     # Not before it is due.
     assert delivering.deliver_due() == 0
-    assert len(_Hook.posted) == 1
+    assert len(Hook.posted) == 1
 
-    _Hook.status = 200
+    Hook.status = 200
     market.wait(minutes=1)
     assert delivering.deliver_due() == 1
-    assert len({posted["EventDocId"] for posted in _Hook.posted}) == 1
+    assert len({posted["EventDocId"] for posted in Hook.posted}) == 1
 
 
 def test_waits_double_up_to_a_quarter_of_an_hour(market: Market, told: str) -> None:
@@ -481,7 +481,7 @@ def test_an_address_no_longer_listed_gets_nothing(market: Market, hook: str, set
     settings.NOTIFICATION_ENDPOINTS = {"sqs": [], "sns": [], "post": []}
 
     assert delivering.deliver_due() == 0
-    assert _Hook.posted == []
+    assert Hook.posted == []
     assert "does not list this address" in Notification.objects.get().error
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from django.db import connection
+from django.db import connection, transaction
 
-from marketplace import clock, granting, lifecycle
+from marketplace import clock, delivering, granting, lifecycle, reviewing
 from marketplace.models import (
     HIT,
     Assignment,
@@ -27,8 +27,11 @@ from tests.marketplace.conftest import QUESTION, TYPE, Market, mturk_client
 from tests.marketplace.forms import TEST_KEY
 from tests.marketplace.test_granting import RIGHT
 from tests.marketplace.test_money import check_agreement
+from tests.marketplace.test_notifications import Hook, hook, subscribe
 from tests.marketplace.test_qualification_types import KIND, TESTED, make, require
+from tests.marketplace.test_reviewing import EXTEND, plurality
 
+__all__ = ["hook"]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -260,3 +263,42 @@ def test_no_hit_is_made_for_a_type_that_is_gone(open_market: Market) -> None:
     assert outcomes["done"] == made + 1
     assert outcomes["InvalidQualificationTypeState"] == 6 - made
     assert (QualificationType.objects.get().disposed_at is None) is (made > 0)
+
+
+def test_a_policy_that_several_processes_run_at_once_acts_once(open_market: Market) -> None:
+    hit = open_market.create_hit(MaxAssignments=2, HITReviewPolicy=plurality(**EXTEND))
+    for colour in ("red", "green"):
+        open_market.submit(hit, colour=colour)
+
+    assert at_once([lifecycle.apply_due] * 6, threads=6) == {"done": 6}
+
+    hit.refresh_from_db()
+    assert hit.max_assignments == 3
+    assert sorted(hit.review_actions.values_list("name", flat=True)) == ["extend", "review"]
+    check_agreement()
+
+
+def test_a_policy_whose_process_dies_before_the_commit_acts_once_afterwards(open_market: Market) -> None:
+    hit = open_market.create_hit(MaxAssignments=2, HITReviewPolicy=plurality(**EXTEND))
+    for colour in ("red", "green"):
+        open_market.submit(hit, colour=colour)
+
+    with transaction.atomic():
+        assert reviewing.review_next_hit() == 1
+        # What becomes of a transaction whose session is gone.
+        transaction.set_rollback(True)
+    assert not hit.review_actions.exists()
+
+    lifecycle.apply_due()
+    assert hit.review_actions.filter(name="extend").count() == 1
+    check_agreement()
+
+
+def test_an_event_that_several_processes_deliver_at_once_is_sent_once(open_market: Market, hook: str) -> None:
+    subscribe(open_market, hook)
+    for _ in range(5):
+        open_market.create_hit()
+
+    assert at_once([delivering.deliver_due] * 4, threads=4) == {"done": 4}
+
+    assert len({posted["EventDocId"] for posted in Hook.posted}) == len(Hook.posted) == 5

@@ -16,7 +16,6 @@ from marketplace import clock, shapes
 from marketplace.models import HITLayout
 from marketplace.operations import OPERATIONS
 from tests.marketplace.conftest import QUESTION, TYPE, Market
-from tests.marketplace.refusals import refused
 from tests.marketplace.test_signing import send, signed
 
 
@@ -30,17 +29,9 @@ def test_an_operation_nobody_knows_gets_the_error_of_aws(market: Market) -> None
     assert call(market, "MakeCoffee", "{}")[1]["__type"] == "UnknownOperationException"
 
 
-def test_an_operation_of_mturk_that_is_not_here_yet_says_so(market: Market) -> None:
-    with refused() as refusal:
-        market.mturk.list_qualification_requests()
-
-    assert refusal.kind == "UnknownOperationException"
-    assert refusal.message == "This marketplace does not answer ListQualificationRequests yet."
-
-
-def test_every_operation_here_is_one_of_mturks() -> None:
-    assert OPERATIONS.keys() <= shapes.operation_names()
-    assert len(shapes.operation_names()) == 39
+def test_every_operation_of_mturk_is_answered() -> None:
+    assert OPERATIONS.keys() == shapes.operation_names()
+    assert len(OPERATIONS) == 39
 
 
 @pytest.mark.parametrize(
