@@ -14,7 +14,8 @@ from marketplace.models.assignment import AssignmentState
 
 def frame(request: HttpRequest) -> dict[str, Any]:
     """What the Worker is owed and how many HITs they hold; asked for only by pages that show it."""
-    worker = request.user
+    # A request refused for its host has got no further than that.
+    worker = getattr(request, "user", None)
     if not isinstance(worker, Worker):
         return {}
     return {"worker": worker, "standing": SimpleLazyObject(_standing(worker))}
