@@ -446,14 +446,15 @@ def digest(paths: list[Path], *, extra: str = "") -> str:
     return total.hexdigest()
 
 
-def is_stamped(name: str, value: str, *, folder: Path = STAMPS) -> bool:
+def is_stamped(name: str, value: str, *, folder: Path | None = None) -> bool:
     """Whether the last successful run left exactly this."""
-    path = folder / f".{name}-stamp.json"
+    path = (folder or STAMPS) / f".{name}-stamp.json"
     return path.exists() and json.loads(path.read_text()) == value
 
 
-def stamp(name: str, value: str, *, folder: Path = STAMPS) -> None:
+def stamp(name: str, value: str, *, folder: Path | None = None) -> None:
     """Note that this has succeeded."""
+    folder = folder or STAMPS
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f".{name}-stamp.json").write_text(json.dumps(value))
 

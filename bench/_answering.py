@@ -5,51 +5,64 @@ They go on where they were when the database goes away under them; a repeated ac
 
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
 
 import django
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 
 PATIENCE = 120
 THREADS = 3
+ResultT = TypeVar("ResultT")
 
 
 def answer_all(title: str, answers: int) -> None:
     """Have as many Workers as there are answers per HIT answer each HIT of the title."""
-    from marketplace import crowd
-    from marketplace.models import HIT
-
-    hits = list(HIT.objects.filter(hit_type__title=title).order_by("pk"))
-    workers = [crowd.pretend_worker(f"{title} {number}") for number in range(answers)]
+    hits, workers = _patiently(partial(_find, title, answers))
 
     def work(first: int) -> None:
         for number in range(first, answers, THREADS):
             for hit in hits:
-                _answer(hit.pk, workers[number].pk, number)
+                _patiently(partial(_answer, hit, workers[number]))
         connection.close()
 
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(work, range(min(THREADS, answers))))
 
 
-def _answer(hit_key: int, worker_key: int, number: int) -> None:
+def _find(title: str, answers: int) -> tuple[list[int], list[int]]:
+    """Keys of the HITs and of the Workers."""
+    from marketplace import crowd
+    from marketplace.models import HIT
+
+    hits = HIT.objects.filter(hit_type__title=title).order_by("pk")
+    return list(hits.values_list("pk", flat=True)), [
+        crowd.pretend_worker(f"{title} {number}").pk for number in range(answers)
+    ]
+
+
+def _answer(hit_key: int, worker_key: int) -> None:
     from marketplace import lifecycle
     from marketplace.models import HIT, Assignment, Worker
 
+    try:
+        held = lifecycle.accept_hit(HIT.objects.get(pk=hit_key), Worker.objects.get(pk=worker_key))
+        lifecycle.submit_assignment(held.mturk_id, [("label", f"{worker_key} on {hit_key}")])
+    except lifecycle.Refused as refused:
+        # An answer whose confirmation was lost has been given all the same.
+        given = Assignment.objects.filter(hit=hit_key, worker=worker_key, submitted_at__isnull=False)
+        if not given.exists():
+            raise RuntimeError(f"HIT {hit_key}: {refused.sentence}") from refused
+
+
+def _patiently(do: Callable[[], ResultT]) -> ResultT:
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
-            worker = Worker.objects.get(pk=worker_key)
-            held = lifecycle.accept_hit(HIT.objects.get(pk=hit_key), worker)
-            lifecycle.submit_assignment(held.mturk_id, [("label", f"{number} of {hit_key}")])
-            return
-        except lifecycle.Refused as refused:
-            # An answer whose confirmation was lost has been given all the same.
-            given = Assignment.objects.filter(hit=hit_key, worker=worker_key, submitted_at__isnull=False)
-            if given.exists():
-                return
-            raise RuntimeError(f"HIT {hit_key}: {refused.sentence}") from refused
-        except DatabaseError:
+            return do()
+        except (DatabaseError, InterfaceError):
             if time.monotonic() > deadline:
                 raise
             connection.close()

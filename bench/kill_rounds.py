@@ -8,8 +8,8 @@ that follow from the seed. A round counts only if HITs, and later Decisions, wer
 it, and again after two more sweeps: as many HITs as rows and one for each, the same answers on both sides, each
 decision made and paid exactly once.
 
-`--hurry` lets the leases of a killed worker run out at once instead of after their minute, sends decisions without
-a grace time and sweeps without a pause.
+`--hurry` lets the leases of a killed worker run out at once instead of after their minute, rings for what becomes of
+them, sends decisions without a grace time and sweeps without a pause.
 """
 
 import argparse
@@ -163,6 +163,10 @@ class Running:
                 f"update {table} set lease_until = clock_timestamp() - interval '1 second' where lease_until is not null",
             )
         self.ask(self.dashboard_url, "update accounts_connection set sweep_lease_until = null")
+        from mturkhub.intentions.claiming import ring
+        from projects.tasks import settle_unknown
+
+        query(lambda: ring(settle_unknown))
 
 
 def _execute(url: str, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:

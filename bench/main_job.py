@@ -187,7 +187,8 @@ def product(folder: Path) -> Iterator[tuple[Settings, subprocess.Popen[str]]]:
         "MTURKHUB_PORT": str(free_port()),
         "MARKETPLACE_PORT": str(free_port()),
     }
-    for name in ("DATABASE_URL", "MARKETPLACE_DATABASE_URL", "REDIS_URL"):
+    addresses = ("MTURKHUB_URL", "MARKETPLACE_URL", "DATABASE_URL", "MARKETPLACE_DATABASE_URL", "REDIS_URL")
+    for name in addresses:
         environ.pop(name, None)
     process = subprocess.Popen(
         [sys.executable, "-m", "mturkhub.command.main", "up"], env=environ, stdout=subprocess.PIPE, text=True

@@ -194,7 +194,7 @@ class Page:
     @property
     def all_words(self) -> str:
         """For a button that is about all of them."""
-        return "that match" if self.is_part else self.total_words
+        return "that match" if self.is_part or self.total == MOST_COUNTED else self.total_words
 
 
 def page_of(

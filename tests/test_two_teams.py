@@ -69,12 +69,14 @@ SHARED = {
     "the borrower asks": {
         ("accounts:connection", "get"): 200,
         ("accounts:test_connection", "post"): 403,
+        ("accounts:resume_connection", "post"): 403,
         ("accounts:replace_keys", "get"): 403,
         ("accounts:replace_keys", "post"): 403,
     },
     "the lender asks": {
         ("accounts:connection", "get"): 200,
         ("accounts:test_connection", "post"): 302,
+        ("accounts:resume_connection", "post"): 302,
         ("accounts:replace_keys", "get"): 200,
         ("accounts:replace_keys", "post"): 400,
         ("accounts:account", "get"): 200,

@@ -14,7 +14,8 @@ from marketplace.models.assignment import AssignmentState
 
 def frame(request: HttpRequest) -> dict[str, Any]:
     """What the Worker is owed, holds and has not read; asked for only by pages that show it."""
-    worker = request.user
+    # A request refused early, for the host it names, has nobody behind it.
+    worker = getattr(request, "user", None)
     if not isinstance(worker, Worker):
         return {}
     return {"worker": worker, "standing": SimpleLazyObject(_standing(worker))}

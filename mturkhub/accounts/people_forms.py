@@ -10,28 +10,20 @@ from django.contrib.auth.password_validation import password_validators_help_tex
 from mturkhub.accounts.models import Team, User
 from mturkhub.accounts.permissions import Role
 
-
-def _role_field() -> forms.ChoiceField:
-    return forms.ChoiceField(
-        label="Role",
-        choices=[(role.value, role.value.capitalize()) for role in Role],
-        help_text="What each role may do stands on the team page.",
-    )
+_ROLES = [(role.value, role.value.capitalize()) for role in Role]
 
 
 class InvitationForm(forms.Form):
     email = forms.EmailField(
         label="E-mail address", widget=forms.EmailInput(attrs={"autocomplete": "off"}), max_length=254
     )
-    role = _role_field()
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["role"].initial = Role.REVIEWER.value
+    role = forms.ChoiceField(label="Role", choices=_ROLES, initial=Role.REVIEWER.value)
 
 
 class RoleForm(forms.Form):
-    role = _role_field()
+    role = forms.ChoiceField(
+        label="Role", choices=_ROLES, help_text="What each role may do stands on the team page."
+    )
 
 
 class NewPasswordForm(forms.Form):

@@ -9,7 +9,8 @@ from pathlib import Path
 
 
 def _token() -> str:
-    return secrets.token_urlsafe(36)
+    # 64 characters; Django asks for 50.
+    return secrets.token_urlsafe(48)
 
 
 def _fernet_key() -> str:

@@ -56,6 +56,7 @@ class MTurkGateway:
         """As whoever this server is to AWS: environment, profile or role, by boto3's own chain."""
         gateway = cls.__new__(cls)
         gateway.endpoint, gateway._secrets = endpoint, _own_secrets
+        gateway._called_for = get_contextvars()
         try:
             gateway._client = _client_for(endpoint, None, None)
         except boto.BotoCoreError as error:

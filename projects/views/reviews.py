@@ -316,7 +316,7 @@ def _needs(live: Any, connections: Any) -> list[dict[str, str]]:
         said = f"{connection}: creating HITs is paused. {connection.creation_paused_reason}"
         needs.append(_need("red", said, "Look", "accounts:connection", connection))
     for batch in live.filter(rows_failed__gt=0)[:4]:
-        rows = f"{batch.rows_failed} row{'s' if batch.rows_failed != 1 else ''}"
+        rows = f"{batch.rows_failed:,} row{'s' if batch.rows_failed != 1 else ''}"
         needs.append(
             _need("red", f"{batch}: {rows} could not be created.", "See why", "projects:batch", batch)
         )

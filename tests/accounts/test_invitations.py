@@ -2,6 +2,7 @@
 
 import re
 import threading
+from urllib.parse import urlsplit
 
 import pytest
 from django.core import mail
@@ -121,6 +122,15 @@ def test_somebody_else_who_is_signed_in_is_told_whose_it_is(made, vera):
     assert answer.status_code == 403
     assert "This invitation is for ravi@example.org" in answer.content.decode()
     assert not Invitation.objects.exclude(accepted_at=None).exists()
+
+
+def test_signing_out_there_leads_back_to_the_invitation(made, vera):
+    path = urlsplit(made.link).path
+    assert f'name="next" value="{path}"' in vera.client.get(made.link).content.decode()
+
+    back = vera.client.post(reverse("account_logout"), {"next": path}, follow=True)
+
+    assert "Make an account and join" in back.content.decode()
 
 
 def test_somebody_deactivated_is_told_whom_to_ask(made, client):

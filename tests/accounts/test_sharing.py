@@ -10,7 +10,16 @@ from mturkhub.accounts.models import AccountGrant, Connection, Event
 from mturkhub.accounts.permissions import Loan
 from mturkhub.accounts.rules.connections import allows, balance_seen, check_can_use
 from mturkhub.common.errors import ActionRefused
-from tests.factories import AccountGrantFactory, BatchFactory, ConnectionFactory, TeamFactory
+from projects.actions.uploads import upload_file
+from projects.models import Batch
+from tests.factories import (
+    AccountGrantFactory,
+    BatchFactory,
+    ConnectionFactory,
+    HITTemplateFactory,
+    ProjectFactory,
+    TeamFactory,
+)
 from tests.projects.pages import words
 
 
@@ -212,6 +221,19 @@ def test_a_borrower_is_offered_the_connection_and_none_of_its_keys_tests_or_shar
     assert f'value="{connection.pk}"' in (
         stan.client.get(reverse("projects:cost", args=[draft.public_id])).content.decode()
     )
+
+
+def test_a_new_batch_goes_to_the_teams_own_connection_before_one_that_is_lent(stan, connection):
+    AccountGrantFactory(account=connection.account, team=stan.team)
+    own = ConnectionFactory(account__team=stan.team)
+    project = ProjectFactory(team=stan.team, created_by=stan.user)
+    HITTemplateFactory(project=project)
+    upload = upload_file(project, by=stan.actor, name="rows.csv", chunks=[b"text\nhello\n"])
+
+    page = stan.client.post(reverse("projects:make_batch", args=[upload.public_id]), follow=True)
+
+    assert Batch.objects.get().connection == own
+    assert "lent by Lab" in words(page.content.decode())
 
 
 def test_only_what_may_be_published_on_is_offered_at_publishing(stan, connection):

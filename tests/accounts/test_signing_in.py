@@ -7,7 +7,7 @@ from django.core import mail
 from django.test import Client
 from django.urls import reverse
 
-from mturkhub.common.redis_urls import for_redis_py
+from mturkhub.common.broker import for_redis_py
 
 pytestmark = pytest.mark.usefixtures("signing_in")
 PASSWORD = "correct horse battery"

@@ -126,7 +126,7 @@ def cannot_publish(page: Page, draft: str) -> None:
     refused = page.request.post(f"{draft}publish/", headers={"X-CSRFToken": token.split('"')[3]})
 
     assert refused.status == 403
-    assert "Reviewers may not publish. Ask an owner of the team." in refused.text()
+    assert "Reviewers may not upload batches. Ask an owner of the team." in refused.text()
 
 
 def menu(page: Page, name: str) -> None:

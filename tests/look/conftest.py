@@ -4,14 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from urllib.parse import urlsplit
 
 import pytest
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.conf import settings
 from django.urls import reverse
 from playwright.sync_api import BrowserContext, Page
 from pytest_django.live_server_helper import LiveServer
 
-from mturkhub.accounts.models import Connection, Team
+from mturkhub.accounts.actions.invitations import invite
+from mturkhub.accounts.models import Connection, Team, User
+from mturkhub.accounts.sign_in_links import new_sign_in_link
 from mturkhub.intentions import claiming
 from mturkhub.intentions.models import Job
 from projects.actions.reviews import approve_assignment, leave_out, reject_assignment
@@ -25,6 +29,7 @@ from tests.factories import (
     BatchFactory,
     ConnectionFactory,
     HITTemplateFactory,
+    MembershipFactory,
     ProjectFactory,
     WorkerFactory,
 )
@@ -47,6 +52,16 @@ class Lab:
     job: Job
     untouched: Assignment
     decided: Assignment
+
+
+@dataclass
+class Asked:
+    """People beside the cast: one invited, one deactivated, one in no team."""
+
+    link: str
+    sign_in_link: str
+    gone: User
+    teamless: Person
 
 
 @pytest.fixture
@@ -115,6 +130,20 @@ def lab(team: Team, connection: Connection, olive: Person, bells: None) -> Lab:
         untouched=untouched,
         decided=decided,
     )
+
+
+@pytest.fixture
+def people(team: Team, olive: Person, mina: Person, live_server: LiveServer) -> Asked:
+    """Olive, who owns a second team with a long name; in the first one Nina has been asked and Gus is gone."""
+    second = MembershipFactory(user=olive.user, team__name="The newsroom of the harbour district")
+    gone = MembershipFactory(team=team, user__name="Gus", user__is_active=False, role="viewer").user
+    left = MembershipFactory(team=second.team, user__email="teamless@example.org", role="viewer")
+    teamless = Person(left)
+    teamless.membership.delete()
+    link = invite(team, by=olive.actor, email="nina@example.org", role="reviewer").link
+    TOTP.activate(mina.user, generate_totp_secret())
+    paths = [urlsplit(each).path for each in (link, new_sign_in_link(mina.user))]
+    return Asked(link=paths[0], sign_in_link=paths[1], gone=gone, teamless=teamless)
 
 
 def _answer(batch: Batch, olive: Person, connection: Connection) -> tuple[Assignment, Assignment]:

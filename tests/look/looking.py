@@ -1,12 +1,22 @@
-"""What is wrong with a page as a browser draws it: axe-core's findings, and pages wider than the window."""
+"""What is wrong with a page as a browser draws it: axe-core's findings, and pages wider than the window.
 
+A picture of each look is kept in `tests/screenshots/look`, for people to look at.
+"""
+
+import contextlib
+import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
+from django.urls import Resolver404, resolve
 from playwright.sync_api import ConsoleMessage, Page
 
 AXE = Path(__file__).resolve().parents[2] / "node_modules/axe-core/axe.min.js"
+PICTURES = Path(__file__).resolve().parents[1] / "screenshots" / "look"
+# Names of the addresses that were looked at in this process.
+looked_at: set[str] = set()
 # Each theme in each width; 390 is a phone.
 LOOKS = [(theme, width) for width in (1280, 390) for theme in ("light", "dark")]
 # The frames hold other people's pages; what is seen there is theirs.
@@ -44,6 +54,7 @@ def _faults(page: Page, address: str, prepare: Callable[[Page], object] | None) 
     page.goto(address)
     if prepare:
         prepare(page)
+    picture = _picture(address, "after" if prepare else "")
     page.evaluate(axe())
     for theme, width in LOOKS:
         page.set_viewport_size({"width": width, "height": 844})
@@ -53,7 +64,18 @@ def _faults(page: Page, address: str, prepare: Callable[[Page], object] | None) 
         page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
         where = f"{address} ({theme}, {width})"
         yield from (f"{where}: {fault}" for fault in page.evaluate(RUN))
+        page.screenshot(path=PICTURES / f"{picture}-{theme}-{width}.png", full_page=True)
         if (wide := page.evaluate("document.documentElement.scrollWidth")) > width:
             yield f"{where}: {wide} pixels wide"
     page.remove_listener("console", hear)
     yield from (f"{address}: {text}" for text in said)
+
+
+def _picture(address: str, state: str) -> str:
+    """The name of a page's pictures: its test, its address without ids, and what was done on it first."""
+    path = address.partition("?")[0]
+    with contextlib.suppress(Resolver404):
+        looked_at.add(resolve(path).view_name)
+    test = os.environ["PYTEST_CURRENT_TEST"].partition("::test_")[2].partition("[")[0].partition(" ")[0]
+    words = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}|[\w-]{40,}", "", address)
+    return "-".join(filter(None, [test, *re.findall(r"[a-z0-9]+", words.lower()), state]))

@@ -1,14 +1,18 @@
 """Every page in both themes, on a desk and on a phone: axe finds nothing, nothing is wider than the window,
 the console stays silent, and with it the content security policy."""
 
+import time
 from collections.abc import Callable
 
 import pytest
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, generate_totp_secret, hotp_value
 from playwright.sync_api import Page
+from pytest_django import Settings
 
 from tests.conftest import Person
 from tests.factories import BatchFactory, ProjectFactory
-from tests.look.conftest import Lab, address
+from tests.look.conftest import Asked, Lab, address
 from tests.look.looking import faults_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -90,6 +94,81 @@ def test_pages_of_the_whole_team(olive: Person, lab: Lab, window_of: Window) -> 
     )
 
 
+def test_pages_of_people_and_teams(
+    olive: Person, mina: Person, people: Asked, window_of: Window, settings: Settings
+) -> None:
+    def ask(page: Page) -> None:
+        page.get_by_label("E-mail address").fill("nina@example.org")
+        page.get_by_role("button", name="Make an invitation link").click()
+        page.get_by_label("The link for nina@example.org").wait_for()
+
+    def open_menu(page: Page) -> None:
+        page.locator(".top-person").click()
+
+    window = window_of(olive)
+    assert (
+        faults_of(
+            window,
+            [
+                address("accounts:team"),
+                address("accounts:member", mina.user.public_id),
+                address("accounts:member", people.gone.public_id),
+                address("accounts:team_settings"),
+                address("accounts:leave_team"),
+                address("accounts:create_team"),
+                address("accounts:person"),
+                address("accounts:sessions"),
+                address("account_set_password"),
+                people.link,
+            ],
+        )
+        == []
+    )
+    assert faults_of(window, [address("accounts:team")], prepare=ask) == []
+    assert faults_of(window, [address("accounts:create_team")], prepare=open_menu) == []
+    assert faults_of(window_of(people.teamless), [address("projects:home"), address("accounts:person")]) == []
+    settings.MAIL_IS_CONFIGURED = True
+    assert (
+        faults_of(
+            window_of(None),
+            [
+                people.link,
+                people.sign_in_link,
+                address("account_reset_password"),
+                address("account_reset_password_done"),
+                address("account_reset_password_from_key_done"),
+                address("account_reset_password_from_key", "1", "wrong"),
+                address("account_inactive"),
+                address("account_signup"),
+            ],
+        )
+        == []
+    )
+
+
+def test_pages_of_a_second_factor(mina: Person, window_of: Window) -> None:
+    window = window_of(mina)
+    new = [address("mfa_index"), address("mfa_activate_totp"), address("mfa_add_webauthn")]
+    assert faults_of(window, new) == []
+
+    secret = generate_totp_secret()
+    TOTP.activate(mina.user, secret)
+    RecoveryCodes.activate(mina.user)
+    asked = f"{address('mfa_reauthenticate')}?next={address('mfa_index')}"
+    assert faults_of(window, [address("mfa_index"), asked]) == []
+    window.goto(asked)
+    window.get_by_label("Code").fill(format_hotp_value(hotp_value(secret, int(time.time()) // 30)))
+    window.get_by_role("button", name="Go on").click()
+    window.get_by_role("heading", name="Second factor").wait_for()
+    kept = [
+        address("mfa_view_recovery_codes"),
+        address("mfa_generate_recovery_codes"),
+        address("mfa_deactivate_totp"),
+        address("mfa_list_webauthn"),
+    ]
+    assert faults_of(window, kept) == []
+
+
 def test_pages_with_nothing_on_them_yet(olive: Person, window_of: Window) -> None:
     project = ProjectFactory(team=olive.team, created_by=olive.user)
     batch = BatchFactory(project=project, rows=1, published=True).public_id
@@ -151,9 +230,9 @@ def test_pages_for_whoever_has_not_signed_in(window_of: Window) -> None:
     def mistype(page: Page) -> None:
         page.get_by_label("Email").fill("olive@example.org")
         page.get_by_label("Password").fill("mistyped")
-        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("button", name="Sign in", exact=True).click()
         page.locator(".strip-red").wait_for()
 
     window = window_of(None)
-    assert faults_of(window, [address("account_login"), "/nothing/"]) == []
+    assert faults_of(window, [address("account_login"), address("account_reset_password"), "/nothing/"]) == []
     assert faults_of(window, [address("account_login")], prepare=mistype) == []

@@ -73,3 +73,11 @@ def test_an_error_page_shows_the_id_under_which_it_stands_in_the_log(client: Cli
 
     assert answer.status_code == 404
     assert lines()[0]["request_id"] in answer.content.decode()
+
+
+@pytest.mark.django_db
+def test_a_host_that_is_not_ours_is_refused_with_a_page(client: Client) -> None:
+    answer = client.get("/", headers={"Host": "elsewhere.example.org"})
+
+    assert answer.status_code == 400
+    assert answer["X-Request-ID"] in answer.content.decode()

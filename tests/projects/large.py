@@ -1,5 +1,7 @@
 """A published batch of any size, written by Postgres itself in seconds."""
 
+from typing import Any
+
 from django.db import connection as database
 
 from projects.models import Batch, HITType
@@ -112,7 +114,9 @@ def fill(batch: Batch, rows: int, *, hit_type: HITType) -> None:
     }
     with database.cursor() as cursor:
         # Everything refers to what is there; checking that would take longer than writing it.
-        cursor.execute("set local session_replication_role = replica")
+        is_superuser = _is_superuser(cursor)
+        if is_superuser:
+            cursor.execute("set local session_replication_role = replica")
         for statement in _STATEMENTS:
             if "%(worker)s" in statement:
                 cursor.execute(
@@ -120,5 +124,11 @@ def fill(batch: Batch, rows: int, *, hit_type: HITType) -> None:
                 )
                 told["worker"] = cursor.fetchone()[0]
             cursor.execute(statement, told)
-        cursor.execute("set local session_replication_role = origin")
+        if is_superuser:
+            cursor.execute("set local session_replication_role = origin")
         cursor.execute(f"analyze {_TABLES}")
+
+
+def _is_superuser(cursor: Any) -> bool:
+    cursor.execute("select rolsuper from pg_roles where rolname = current_user")
+    return bool(cursor.fetchone()[0])

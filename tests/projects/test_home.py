@@ -159,10 +159,10 @@ def test_a_stranger_sees_nothing_of_the_team(stan, live, project):
     assert said(stan) == []
 
 
-def test_somebody_without_a_team_still_gets_a_page(olive):
+def test_somebody_without_a_team_is_told_what_to_do(olive):
     Membership.objects.all().delete()
 
-    assert "Nothing needs you now." in words(home(olive).content.decode())
+    assert "Ask an owner of yours for an invitation" in words(olive.client.get("/").content.decode())
 
 
 def test_the_queries_do_not_grow_with_projects_connections_and_rows(olive, team, project, live):

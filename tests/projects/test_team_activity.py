@@ -44,7 +44,7 @@ def page(person, query=""):
 
 def lines(html):
     """What was done, without when."""
-    found = re.search(r'<ul class="plain-list">(.*?)</ul>', html, re.S)
+    found = re.search(r'<ul class="plain-list told">(.*?)</ul>', html, re.S)
     items = found[1].split("<li")[1:] if found else []
     return [
         " ".join(unescape(re.sub(r"<[^>]*>|^[^>]*>", " ", re.sub(r"<time.*?</time>", "", item))).split())

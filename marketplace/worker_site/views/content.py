@@ -73,7 +73,10 @@ def _framed(context: dict[str, Any], *, status: int = 200) -> HttpResponse:
     """The answer stands in the frame the form stood in, and the worker site alone may show it."""
     # Without the request, whose context would look for a session.
     response = HttpResponse(render_to_string("submitted.html", context), status=status)
-    policy = "default-src 'none'; script-src {0}; style-src {0}; font-src {0}; base-uri 'none'; frame-ancestors {0}"
+    policy = (
+        "default-src 'none'; script-src {0}; style-src {0}; font-src {0}; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors {0}"
+    )
     response["Content-Security-Policy"] = policy.format(settings.MARKETPLACE_URL)
     response["Cache-Control"] = "no-store"
     return response

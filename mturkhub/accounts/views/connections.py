@@ -116,7 +116,7 @@ def _test(request: TeamRequest, row: Connection) -> HttpResponse:
     """Test, say what came of it, and show the Connection."""
     row = actions.try_connection(row, by=request.actor)
     if row.problem:
-        messages.error(request, f"{row.name} was tested and does not work yet. {row.problem}")
+        messages.error(request, f"{row.name} was tested and does not work yet. What is missing stands below.")
     elif row.balance is not None:
         unreal = "" if row.is_real_money else ", which is not real money"
         messages.success(request, f"{row.name} works: {dollars(row.balance)} available{unreal}.")
