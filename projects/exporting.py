@@ -230,8 +230,12 @@ def _json_lines(batch: Batch, by: Actor, assignments: QuerySet[Assignment]) -> I
         )
 
 
+# Ends of lines for readers that split text as Unicode has it; in JSON they stand only within strings.
+_LINE_ENDS = {ord(end): f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"}
+
+
 def _line(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+    return json.dumps(value, ensure_ascii=False).translate(_LINE_ENDS).encode("utf-8", "replace") + b"\n"
 
 
 def _utc(moment: datetime | None) -> str | None:

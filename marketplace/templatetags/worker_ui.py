@@ -2,17 +2,22 @@
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import islice
 
 from django import template
 from django.templatetags.static import static
 from django.utils.formats import date_format, number_format
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import escape, format_html
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
 
 from marketplace import logs
+from marketplace.worker_site import invisible
 
 register = template.Library()
+
+# Of what a value hides, this many are explained; a page of a hundred thousand elements would hang.
+MOST_MARKS = 200
 
 
 @register.simple_tag
@@ -27,6 +32,25 @@ def icon(name: str) -> SafeString:
 def reference() -> str:
     """The id under which this request stands in the log."""
     return logs.reference()
+
+
+@register.filter
+def outside(value: object) -> SafeString:
+    """Somebody else's text: it cannot reorder what stands around it, and what it hides is named in place."""
+    text = str(value)
+    parts, end = [], 0
+    for found in islice(invisible.INVISIBLE.finditer(text), MOST_MARKS):
+        mark = format_html('<span class="named-character" title="{1}">{0}</span>', *invisible.named(found[0]))
+        parts += [escape(text[end : found.start()]), mark]
+        end = found.end()
+    rest = escape(invisible.visible(text[end:]))
+    return mark_safe(f"<bdi>{''.join(parts)}{rest}</bdi>")  # noqa: S308 (each part is escaped)
+
+
+@register.filter
+def visible(value: object) -> str:
+    """The same where no markup can stand, such as a page's title."""
+    return invisible.visible(str(value))
 
 
 @register.filter

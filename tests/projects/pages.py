@@ -7,8 +7,8 @@ from typing import Any
 from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from django.utils.html import escape
 
+from mturkhub.common.templatetags.ui import outside
 from projects.counting import recount
 from projects.models import Assignment, Batch
 from tests.conftest import Person
@@ -49,8 +49,8 @@ def words(html: str) -> str:
 
 
 def is_shown_as_text(value: str, html: str) -> bool:
-    """Whether it stands in the page with its markup escaped, and nowhere without."""
-    escaped = escape(value)
+    """Whether it stands in the page with its markup escaped and what it hides named, and nowhere without."""
+    escaped = outside(value).removeprefix("<bdi>").removesuffix("</bdi>")
     return escaped in html and (escaped == value or value not in html)
 
 

@@ -60,7 +60,7 @@ def test_it_says_how_many_answers_there_are_and_how_many_are_left_out(vera, batc
     assert "1 answer is left out of the data." in words(html)
     assert f'{reverse("projects:results_csv", args=[batch.public_id])}?left_out=1"' in html
     # Of which field the mean is.
-    assert "<code>mood</code>" in html
+    assert "<bdi>mood</bdi></code>" in html
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def fragment(person, job):
 def test_a_running_job_says_how_far_it_is_and_looks_again_by_itself(vera, make_job):
     html = get(vera, "job", make_job())
 
-    assert "<h1>Approve 1,500 answers of Tweets &lt;1&gt;</h1>" in html
+    assert "<h1><bdi>Approve 1,500 answers of Tweets &lt;1&gt;</bdi></h1>" in html
     assert "Asked for by Ravi" in words(html)
     assert "400 of 1500" in words(html).replace(",", "")
     assert 'data-live="2"' in html

@@ -6,6 +6,7 @@ import pytest
 from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils.html import escape
 
 from tests.factories import BatchFactory, HITTemplateFactory, ProjectFactory
 from tests.projects.pages import HOSTILE, is_shown_as_text, words
@@ -92,7 +93,7 @@ def test_the_page_shows_terms_batches_and_versions(project, address, connection,
 
     text = shown(mina, address)
 
-    assert "“How positive is this text?” · $0.05 · 3 answers per row · approved by itself after 3 d" in text
+    assert "“ How positive is this text? ” · $0.05 · 3 answers per row · approved by itself after 3 d" in text
     assert "Hourly wage ≈ $6.00" in text
     assert "CC BY 4.0" in text
     assert "Pilot" in text
@@ -147,8 +148,10 @@ def test_whatever_a_project_says_of_itself_is_text(team, mina, value):
     listed = mina.client.get(LIST).content.decode()
     form = mina.client.get(reverse("projects:edit_project", args=[project.public_id])).content.decode()
 
-    for html in (page, listed, form):
+    for html in (page, listed):
         assert is_shown_as_text(value, html)
+    # What one edits is as it is.
+    assert escape(value) in form
 
 
 def test_the_queries_of_the_page_do_not_grow_with_batches_and_rows(project, address, connection, mina):

@@ -59,7 +59,7 @@ def test_batches_in_which_answers_wait_stand_in_one_list_the_longest_waiting_fir
 
     html = olive.client.get(reverse("projects:review")).content.decode()
 
-    names = re.findall(r'<th scope="row"><a[^>]*>(.*?)</a>', html)
+    names = re.findall(r'<th scope="row"><a[^>]*><bdi>(.*?)</bdi></a>', html)
     assert names == ["Old", "Young"]
 
 
@@ -108,7 +108,7 @@ def test_several_values_empty_ones_and_white_space_are_told_apart(olive, batch):
     assert "many a b" in words(html)
     assert "none (empty)" in words(html)
     assert "empty (empty)" in words(html)
-    assert '<dd class="keep-space">  x\n y</dd>' in html
+    assert '<dd class="keep-space"><bdi>  x\n y</bdi></dd>' in html
 
 
 def test_the_xml_as_it_came_is_kept_at_hand_and_damage_is_named(olive, batch):
@@ -372,7 +372,7 @@ def test_an_answer_of_64_kilobytes_is_shown_whole_and_beside_others_cut(olive, b
     html = get(olive, "review_batch", batch)
 
     # Once as the answer and once in its XML.
-    assert html.count("first" * 13_000) == 2
+    assert html.replace("<wbr>", "").count("first" * 13_000) == 2
     assert 100 < html.count("other") < 300
 
 

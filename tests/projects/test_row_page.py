@@ -4,8 +4,8 @@ import re
 
 import pytest
 from django.urls import reverse
-from django.utils.html import escape
 
+from mturkhub.common.templatetags.ui import outside
 from projects.models import HIT, Assignment
 from tests.factories import BatchFactory
 from tests.factories.projects import NOON
@@ -52,7 +52,7 @@ def test_input_hit_and_answers_stand_on_one_page(olive, make_batch):
 
     html = get(olive, "row", batch, 1)
 
-    assert '<dd class="keep-space">  spaced\nout </dd>' in html
+    assert '<dd class="keep-space"><bdi>  spaced\nout </bdi></dd>' in html
     assert "because | of that" in words(html)
     assert batch.hits.get().mturk_id in html
     assert given.worker.mturk_id in html
@@ -150,7 +150,7 @@ def test_what_workers_and_files_hold_is_shown_as_text(olive, make_batch, value):
 
     assert is_shown_as_text(value, html)
     # What is written from right to left ends where the value ends.
-    assert f"<bdi>{escape(value)}</bdi> | <bdi>after</bdi>" in html
+    assert f"{outside(value)} | <bdi>after</bdi>" in html
 
 
 def test_an_answer_of_64_kilobytes_is_shown_whole(olive, make_batch):

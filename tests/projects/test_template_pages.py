@@ -82,7 +82,7 @@ def test_the_head_says_which_batches_keep_an_older_version(project, address, min
     html = mina.client.get(address).content.decode()
 
     assert "Version 2 is what new batches take; saving makes version 3." in html
-    assert "Kept by started batches: Pilot (version 1)." in html
+    assert "Kept by started batches: <bdi>Pilot</bdi> (version 1)." in html
 
 
 @pytest.mark.parametrize(
@@ -185,15 +185,24 @@ def test_placeholders_are_shown_with_the_first_row_of_the_last_upload(project, c
 
     shown = check("${text} ${list} ${url} <script>${*}</script><input name=a>")
 
-    assert '<dt><code>text</code></dt><dd class="second">hello <b></dd>' in shown
+    assert (
+        '<dt class="wrap-anywhere"><code><bdi>text</bdi></code></dt><dd class="second wrap-anywhere"><bdi>hello <b></bdi></dd>'
+        in shown
+    )
     assert "[true, null]" in shown
     assert '{"text": "hello \\u003cb>", "list": [true, null]}' in shown
-    assert '<dt><code>url</code></dt><dd class="second">no value yet</dd>' in shown
+    assert (
+        '<dt class="wrap-anywhere"><code><bdi>url</bdi></code></dt><dd class="second wrap-anywhere"><bdi>no value yet</bdi></dd>'
+        in shown
+    )
     assert "${url} in line 1, column 17 was no column of your last file." in shown
 
 
 def test_without_an_upload_a_placeholder_shows_its_own_name(check):
-    assert '<dt><code>text</code></dt><dd class="second">text</dd>' in check(HTML)
+    assert (
+        '<dt class="wrap-anywhere"><code><bdi>text</bdi></code></dt><dd class="second wrap-anywhere"><bdi>text</bdi></dd>'
+        in check(HTML)
+    )
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff\xfe", b"text\n", b"a,a\n1,2\n"])
@@ -201,7 +210,7 @@ def test_an_upload_that_could_not_be_read_does_not_break_the_editor(project, che
     save_template(project, HTML, by=mina.actor)
     upload_file(project, by=mina.actor, name="x.csv", chunks=[data])
 
-    assert "<code>text</code>" in check(HTML)
+    assert "<code><bdi>text</bdi></code>" in check(HTML)
     assert mina.client.get(address).status_code == 200
 
 

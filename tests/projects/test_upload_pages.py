@@ -58,7 +58,8 @@ def test_the_page_names_the_columns_and_offers_a_sample_with_exactly_these(proje
     html = shown(mina.client, address)
     sample = mina.client.get(reverse("projects:sample_file", args=[project.public_id]))
 
-    assert "<code>text</code>, <code>image url</code>" in html
+    assert "<bdi>text</bdi></code>, " in html
+    assert "<bdi>image url</bdi></code>" in html
     assert sample.content.decode() == "text,image url\r\nfirst text,first image url\r\n"
     assert sample["Content-Disposition"] == 'attachment; filename="sample.csv"'
 
@@ -159,7 +160,7 @@ def test_the_check_shows_columns_first_rows_and_the_size_of_the_largest_question
     assert "matched" in html
     assert "1 empty: line 3" in html
     assert "carried through" in html
-    assert "<td>good bye</td>" in html
+    assert "<bdi>good bye</bdi>" in html
     assert re.search(r"largest question [\d,]+ of 65,535 bytes, line 4", html)
 
 
@@ -207,7 +208,7 @@ def test_dropping_the_bad_lines_opens_the_way_to_the_cost(checked, connection, m
 
     html = unescape(mina.client.post(f"{address}drop/", follow=True).content.decode())
     assert "2 rows are ready;" in html
-    assert f"1 line dropped by {mina.user}." in html
+    assert f"1 line dropped by <bdi>{mina.user}</bdi>." in html
     answer = mina.client.post(f"{address}batch/", follow=True)
 
     batch = Batch.objects.get()

@@ -303,7 +303,7 @@ def test_a_connection_of_another_team_is_refused(upload, connection, mina):
 
     assert "Your team may not publish on Theirs" in sentence
     batch = create_batch(upload("text\nhello\n"), by=mina.actor, connection=connection)
-    assert "is no connection of this team" in refusal(
+    assert "Your team may not publish on Theirs" in refusal(
         change_batch, batch, by=mina.actor, connection=elsewhere
     )
 

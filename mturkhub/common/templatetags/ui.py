@@ -1,21 +1,27 @@
 """What templates say in one word: icons, pills, money, times, fields."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import islice, pairwise
 from typing import Any
 
 from django import template
 from django.forms import BoundField
 from django.templatetags.static import static
 from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import escape, format_html
+from django.utils.safestring import SafeString, mark_safe
 
-from mturkhub.common import clock, request_log
+from mturkhub.common import clock, invisible, request_log
 from mturkhub.common.money import dollars
 from mturkhub.common.tones import tone_of
 
 register = template.Library()
+
+# Of what a value hides, this many are explained; a page of a hundred thousand elements would hang.
+MOST_MARKS = 200
+_LONG_WORD = re.compile(r"\S{100}(?=\S)")
 
 
 @register.simple_tag
@@ -66,6 +72,31 @@ def environment_tag(environment: str) -> SafeString:
     return format_html(
         '<span class="environment environment-{}">{} {}</span>', environment, icon(name), label
     )
+
+
+@register.filter
+def outside(value: Any) -> SafeString:
+    """Somebody else's text: it cannot reorder what stands around it, and what it hides is named in place."""
+    text = str(value)
+    parts, end = [], 0
+    for found in islice(invisible.INVISIBLE.finditer(text), MOST_MARKS):
+        mark = format_html('<span class="named-character" title="{1}">{0}</span>', *invisible.named(found[0]))
+        parts += [_breakable(text[end : found.start()]), mark]
+        end = found.end()
+    rest = _breakable(invisible.visible(text[end:]))
+    return mark_safe(f"<bdi>{''.join(parts)}{rest}</bdi>")  # noqa: S308 (each part is escaped)
+
+
+def _breakable(text: str) -> str:
+    """Escaped, with places to break a long word: a browser needs minutes to find those of one of 64 KB by itself."""
+    ends = [0, *(found.end() for found in _LONG_WORD.finditer(text)), len(text)]
+    return "<wbr>".join(escape(text[start:end]) for start, end in pairwise(ends))
+
+
+@register.filter
+def visible(value: Any) -> str:
+    """The same where no markup can stand, such as a page's title."""
+    return invisible.visible(str(value))
 
 
 @register.filter
