@@ -82,6 +82,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "mturkhub.common.headers.HeadersMiddleware",
+    "mturkhub.common.body_size.BodySizeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -202,6 +203,10 @@ CONTENT_SECURITY_POLICY = {
 # Uploads stream to StoredFile in chunks; what is typed into one form stays far below this.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
+# The whole of a request, files included; where files are uploaded, a little more than the largest one.
+MAX_BODY = 6 * 1024 * 1024
+MAX_UPLOAD_BODY = 220 * 1024 * 1024
+UPLOAD_PATH = "/batches/new/"
 
 # Celery ------------------------------------------------------------------------------------------
 
