@@ -86,7 +86,7 @@ def framed(context: dict[str, Any], *, status: int = 200) -> HttpResponse:
     # Without the request, whose context would look for a session.
     response = HttpResponse(render_to_string("submitted.html", context), status=status)
     policy = (
-        "default-src 'none'; script-src {0}; style-src {0}; font-src {0}; "
+        "default-src 'none'; object-src 'none'; script-src {0}; style-src {0}; font-src {0}; "
         "base-uri 'none'; form-action 'none'; frame-ancestors {0}"
     )
     response["Content-Security-Policy"] = policy.format(settings.MARKETPLACE_URL)
