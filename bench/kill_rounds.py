@@ -500,7 +500,7 @@ def main(argv: list[str]) -> int:
         running_product(Path(folder), hurry=wish.hurry) as running,
     ):
         rounds = play_rounds(running, wish.rounds, seed, rows=wish.rows, answers=wish.answers)
-    print(summary(rounds, seed))
+        print(summary(rounds, seed), flush=True)
     is_well = not any(each.wrong for each in rounds) and sum(each.counts for each in rounds) >= wish.rounds
     return 0 if is_well else 1
 

@@ -13,7 +13,7 @@ DENIED = (
 )
 PERMISSIONS = ", ".join(f"{name}=()" for name in DENIED.split(", "))
 # For what is no page of ours: files, and answers made before the page policy could be set.
-NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+NOTHING = "default-src 'none'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
 class HeadersMiddleware:

@@ -111,6 +111,7 @@ MIDDLEWARE = [
     "marketplace.headers.HeadersMiddleware",
     # So early, because a signed API call needs nothing of what follows: no session, no CSRF, no page policy.
     "marketplace.wire.ApiMiddleware",
+    "marketplace.body_size.BodySizeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "marketplace.logs.RequestLogMiddleware",
@@ -201,6 +202,7 @@ X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
+        "object-src": [NONE],
         "script-src": [SELF],
         "style-src": [SELF],
         "img-src": [SELF, "data:"],
@@ -216,5 +218,7 @@ CONTENT_SECURITY_POLICY = {
 # A Question of 65,535 bytes written as JSON escapes stays below this, and so does any form.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
+# The whole of a request. Of files only the names are kept, but a form may send a picture along.
+MAX_BODY = 12 * 1024 * 1024
 
 LOGGING = logs.config()

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, UnreadablePostError
 
 from marketplace import lifecycle, logs, metrics, shapes, signing, throttle
 from marketplace.errors import (
@@ -82,6 +82,8 @@ def _act(request: HttpRequest, request_id: str) -> dict[str, Any]:
         raise ApiError(
             "RequestEntityTooLargeException", "The request is too large.", http_status=413
         ) from None
+    except UnreadablePostError:
+        raise serialization_error("The request did not arrive whole.") from None
     throttle.check_rate(caller.requester_id)
     name = request.headers.get("X-Amz-Target", "").removeprefix(_TARGET_PREFIX)
     if name not in OPERATIONS:

@@ -91,6 +91,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "mturkhub.common.headers.HeadersMiddleware",
+    "mturkhub.common.body_size.BodySizeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     # After those that answer without us: a stylesheet needs no line in the log.
@@ -216,6 +217,7 @@ X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
+        "object-src": [NONE],
         "script-src": [SELF],
         # The nonce is for the code editor, which writes a style element of its own.
         "style-src": [SELF, NONCE],
@@ -233,6 +235,10 @@ CONTENT_SECURITY_POLICY = {
 # Uploads stream to StoredFile in chunks; what is typed into one form stays far below this.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
+# The whole of a request, files included; where files are uploaded, a little more than the largest one.
+MAX_BODY = 6 * 1024 * 1024
+MAX_UPLOAD_BODY = 220 * 1024 * 1024
+UPLOAD_PATH = "/batches/new/"
 
 # Celery, and what all processes count together ---------------------------------------------------
 

@@ -66,7 +66,7 @@ def is_strict(policy: str) -> bool:
     told = dict(each.strip().partition(" ")[::2] for each in policy.split(";"))
     return (
         told.get("default-src") == "'none'"
-        and told.get("base-uri") == "'none'"
+        and told.get("object-src") == told.get("base-uri") == "'none'"
         and "frame-ancestors" in told
         and "form-action" in told
         and "unsafe" not in policy

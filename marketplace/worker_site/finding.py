@@ -104,7 +104,7 @@ def _types_with_work(worker: Worker | None) -> QuerySet[HITType]:
     free = HIT.objects.assignable(clock.now()).filter(hit_type=OuterRef("pk"))
     if worker is not None:
         mine = Assignment.objects.filter(hit=OuterRef("pk"), worker=worker, state__in=TAKEN)
-        free = free.alias(mine=Subquery(mine.values("pk")[:1])).filter(mine=None)
+        free = free.open_to(worker).alias(mine=Subquery(mine.values("pk")[:1])).filter(mine=None)
     return HITType.objects.alias(free=Subquery(free.values("pk")[:1])).exclude(free=None)
 
 

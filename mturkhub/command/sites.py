@@ -11,7 +11,7 @@ from mturkhub.command.manager import Service
 
 # Sixteen requests at a time on two cores, and a slow download holds up one thread, not the site.
 GUNICORN = (
-    *("--worker-class", "gthread", "--workers", "2", "--threads", "8"),
+    *("--worker-class", "mturkhub.command.patience.PatientWorker", "--workers", "2", "--threads", "8"),
     *("--timeout", "60", "--graceful-timeout", "8"),
     *("--log-level", "warning", "--no-control-socket"),
 )

@@ -10,10 +10,12 @@ from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, generate_tot
 from playwright.sync_api import Page
 from pytest_django import Settings
 
+from mturkhub.accounts.sign_in_links import new_sign_in_link
 from tests.conftest import Person
 from tests.factories import BatchFactory, ProjectFactory
 from tests.look.conftest import Asked, Lab, address
-from tests.look.looking import faults_of
+from tests.look.looking import faults_of, looked_at
+from tests.test_permission_matrix import TABLE
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Window = Callable[[Person | None], Page]
@@ -236,3 +238,47 @@ def test_pages_for_whoever_has_not_signed_in(window_of: Window) -> None:
     window = window_of(None)
     assert faults_of(window, [address("account_login"), address("account_reset_password"), "/nothing/"]) == []
     assert faults_of(window, [address("account_login")], prepare=mistype) == []
+
+
+def test_pages_that_stand_on_the_way_in_and_out(olive: Person, window_of: Window) -> None:
+    link = new_sign_in_link(olive.user).partition("/sign-in/")[2].rstrip("/")
+    assert faults_of(window_of(None), [address("accounts:sign_in_link", link)]) == []
+    assert (
+        faults_of(
+            window_of(olive),
+            [
+                address("account_logout"),
+                address("account_confirm_email", "wrong"),
+                address("account_email_verification_sent"),
+                address("accounts:change_email"),
+            ],
+        )
+        == []
+    )
+
+
+# What answers with 200 and is no page: files, parts of pages, frames, and what programs ask for.
+NO_PAGES = {
+    "healthz",
+    "projects:bad_lines",
+    "projects:batch_figures",
+    "projects:download_activity",
+    "projects:preview",
+    "projects:results_csv",
+    "projects:results_json",
+    "projects:results_jsonl",
+    "projects:sample_file",
+}
+
+
+def test_every_page_of_the_permission_matrix_was_looked_at(request: pytest.FixtureRequest) -> None:
+    ran = {item.originalname for item in request.session.items if isinstance(item, pytest.Function)}
+    if not {name for name in globals() if name.startswith("test_")} <= ran:
+        pytest.skip("only some of the looks were asked for")
+    pages = {
+        name
+        for name, row in TABLE.items()
+        if 200 in (row.statuses("get")["olive"], row.statuses("get")["nobody"])
+    }
+
+    assert pages - NO_PAGES - looked_at == set()

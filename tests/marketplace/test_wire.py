@@ -160,7 +160,7 @@ def test_raw_answers_fit_botocores_own_description(market: Market, settings: Set
     hit = market.create_hit(
         MaxAssignments=2,
         QualificationRequirements=[
-            {"QualificationTypeId": "00000000000000000040", "Comparator": "GreaterThan", "IntegerValues": [5]}
+            {"QualificationTypeId": "00000000000000000040", "Comparator": "LessThan", "IntegerValues": [5]}
         ],
     )
     assignment, untouched = market.submit(hit), market.create_hit(Title="Untouched")

@@ -138,7 +138,7 @@ def test_the_list_reads_a_worker_once_for_all_groups(
 
     # Session, Worker and their standing; what is due, the time, counts, types, medians; what they hold,
     # their record, and the names of what is required.
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(14):
         page = wandas.get("/").content.decode()
 
     assert page.count("<h2>") == 25
@@ -233,7 +233,7 @@ def test_a_test_is_taken_scored_and_granted(
     address = testing(AnswerKey=TEST_KEY)
     page = wandas.get(address).content.decode()
     assert re.search(r'data-left="(599|600)"', page)
-    assert "Colours</h2>" in page
+    assert "Colours</bdi></h2>" in page
 
     done = wandas.post(address, {"q2": "0", "q3": "1"}, follow=True)
 
