@@ -8,8 +8,9 @@ that follow from the seed. A round counts only if HITs, and later Decisions, wer
 it, and again after two more sweeps: as many HITs as rows and one for each, the same answers on both sides, each
 decision made and paid exactly once.
 
-`--hurry` lets the leases of a killed worker run out at once instead of after their minute, rings for what becomes of
-them, sends decisions without a grace time and sweeps without a pause.
+`--hurry` lets the leases of dead senders and sweepers run out at once instead of after a minute or two, rings for what
+becomes of them, sends decisions without a grace time and sweeps without a pause. It spares single children of the
+worker, since nobody could tell which leases were theirs.
 """
 
 import argparse
@@ -104,6 +105,7 @@ class Running:
     marketplace_url: str
     marketplace_env: dict[str, str]
     hurry: bool
+    most: int  # kills in one phase
 
     def ask(self, url: str, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """The rows of one statement, committed; asked again while Postgres is on its way back."""
@@ -132,8 +134,9 @@ class Running:
         if target == "worker":
             psutil.wait_procs(victims, timeout=5)
             before = self.in_flight()
-            if self.hurry:
-                self._let_leases_run_out()
+        # Who loses the database, even one session of it, fails at the next statement as if killed.
+        if self.hurry and (target == "worker" or "postgres" in target):
+            self._let_leases_run_out()
         return Kill(target, phase, *before)
 
     def sweeps_soon(self) -> bool:
@@ -156,7 +159,7 @@ class Running:
         return patiently(find, LookupError, psutil.Error)
 
     def _let_leases_run_out(self) -> None:
-        """As if a minute had passed: whoever held a lease is dead."""
+        """As if two minutes had passed: whoever held a lease is dead, or cannot write down what it does."""
         for table in ("projects_hit", "projects_decision"):
             self.ask(
                 self.dashboard_url,
@@ -214,9 +217,9 @@ class Killer:
     kills: list[Kill]
 
     @contextmanager
-    def during(self, phase: str, *, most: int, within: float, sending: int | None = None) -> Iterator[None]:
-        """Kill two to `most` targets at random moments; the first while `in_flight()[sending]` rows are sent."""
-        count = self.chance.randint(2, most)
+    def during(self, phase: str, *, within: float, sending: int | None = None) -> Iterator[None]:
+        """Kill two to `running.most` targets at random moments; the first while `in_flight()[sending]` rows are sent."""
+        count = self.chance.randint(2, self.running.most)
         problems: list[Exception] = []
 
         def kill_all() -> None:
@@ -249,7 +252,8 @@ class Killer:
     def _draw(self) -> str:
         """The next card of a shuffled deck, so that everything has its turn."""
         if not self.deck:
-            self.deck.extend(self.chance.sample(TARGETS, len(TARGETS)))
+            targets = [each for each in TARGETS if not (self.running.hurry and each == "a child of worker")]
+            self.deck.extend(self.chance.sample(targets, len(targets)))
         return self.deck.pop()
 
     def _kill(self, target: str, phase: str) -> None:
@@ -274,14 +278,14 @@ def play(
         running.ask(running.dashboard_url, "update accounts_team set grace_time = interval '0'")
     ours = Assignment.objects.filter(batch=batch)
 
-    with killer.during("publishing", most=4, within=3, sending=0):
+    with killer.during("publishing", within=3, sending=0):
         query(lambda: publish_batch(batch, by=by))
         wait(lambda: Batch.objects.get(pk=batch.pk).state == "live", "the batch to be live")
-    with killer.during("collecting", most=4, within=max(2.0, rows * answers / 800)):
+    with killer.during("collecting", within=max(2.0, rows * answers / 800)):
         command = [sys.executable, "-m", "bench._answering", title, str(answers)]
         subprocess.run(command, env=running.marketplace_env, cwd=ROOT, check=True)
         wait(lambda: running.sweeps_soon() and ours.count() >= rows * answers, f"{rows * answers} answers")
-    with killer.during("deciding", most=4, within=3, sending=1):
+    with killer.during("deciding", within=3, sending=1):
         query(lambda: decide_many(batch, ours, by=by, verdict=Verdict.APPROVE))
         wait(
             lambda: not ours.exclude(status=AssignmentStatus.APPROVED, pending_verdict="").exists(),
@@ -432,7 +436,7 @@ group by b.requester_id, b.available, b.held having
 
 
 @contextmanager
-def running_product(folder: Path, *, hurry: bool) -> Iterator[Running]:
+def running_product(folder: Path, *, hurry: bool, most: int) -> Iterator[Running]:
     """The product under this process, which becomes one of the dashboard's."""
     import django
 
@@ -448,6 +452,7 @@ def running_product(folder: Path, *, hurry: bool) -> Iterator[Running]:
             marketplace_url=everything["MARKETPLACE_DATABASE_URL"],
             marketplace_env={**os.environ, **marketplace(everything)},
             hurry=hurry,
+            most=most,
         )
 
 
@@ -491,13 +496,16 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--seed", type=int, help="what follows from it: targets and moments (fresh)")
     parser.add_argument("--rows", type=int, default=800, help="rows of each round's batch (800)")
     parser.add_argument("--answers", type=int, default=10, help="answers to each row (10)")
+    parser.add_argument(
+        "--most", type=int, default=4, help="kills in each of the three phases, two at least (4)"
+    )
     parser.add_argument("--hurry", action="store_true", help="wait for no lease, grace or pause")
     wish = parser.parse_args(argv)
     seed = wish.seed if wish.seed is not None else secrets.randbelow(10**6)
     print(f"seed {seed}, {wish.rows} rows, {wish.answers} answers each", flush=True)
     with (
         tempfile.TemporaryDirectory(prefix="mturkhub-kill-") as folder,
-        running_product(Path(folder), hurry=wish.hurry) as running,
+        running_product(Path(folder), hurry=wish.hurry, most=wish.most) as running,
     ):
         rounds = play_rounds(running, wish.rounds, seed, rows=wish.rows, answers=wish.answers)
         print(summary(rounds, seed), flush=True)

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from marketplace.identifiers import pretend_worker_id
+from mturkhub.command.manager import launch
 from mturkhub.command.settings import Settings, dashboard, marketplace, read_settings
 
 HTML = """<p>Read both, then answer.</p>
@@ -190,9 +191,9 @@ def product(folder: Path) -> Iterator[tuple[Settings, subprocess.Popen[str]]]:
     addresses = ("MTURKHUB_URL", "MARKETPLACE_URL", "DATABASE_URL", "MARKETPLACE_DATABASE_URL", "REDIS_URL")
     for name in addresses:
         environ.pop(name, None)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mturkhub.command.main", "up"], env=environ, stdout=subprocess.PIPE, text=True
-    )
+    # It ends with this process, however that ends.
+    command = launch([sys.executable, "-m", "mturkhub.command.main", "up"], death_signal=signal.SIGTERM)
+    process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True)
     assert process.stdout
     try:
         for line in process.stdout:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.mark.timeout(900)
 def test_nothing_is_lost_or_doubled_whatever_is_killed(tmp_path: Path) -> None:
-    sizes = ["--rounds", "2", "--rows", "60", "--answers", "2", "--hurry"]
+    sizes = ["--rounds", "2", "--rows", "60", "--answers", "2", "--most", "2", "--hurry"]
 
     done = subprocess.run(
         [sys.executable, "-m", "bench.kill_rounds", *sizes],
