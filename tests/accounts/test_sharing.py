@@ -216,7 +216,7 @@ def test_a_borrower_is_offered_the_connection_and_none_of_its_keys_tests_or_shar
     page = stan.client.get(reverse("accounts:connection", args=[connection.public_id])).content.decode()
 
     assert "People outside the team may not change keys and connections." in page
-    assert "of the team Lab, which has lent it to yours" in words(page)
+    assert "of the team Lab , which has lent it to yours" in words(page)
     assert reverse("accounts:replace_keys", args=[connection.public_id]) not in page
     assert f'value="{connection.pk}"' in (
         stan.client.get(reverse("projects:cost", args=[draft.public_id])).content.decode()

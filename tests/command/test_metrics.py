@@ -20,7 +20,7 @@ from mturkhub.intentions.models import IntentionState, Job
 from projects import tasks
 from projects.models import HIT, Decision
 from tests.conftest import Person
-from tests.factories import AssignmentFactory, BatchFactory
+from tests.factories import AssignmentFactory, BatchFactory, ConnectionFactory
 
 TOKEN = "a token of the one who watches"
 Figures = dict[tuple[str, ...], float]
@@ -106,9 +106,7 @@ def test_the_age_of_a_sweep_is_told_for_connections_with_hits(client: Client, co
     BatchFactory(connection=connection, published=True, rows=1)
     HIT.objects.update(publish_state=IntentionState.PUBLISHED, mturk_id="3X")
     Connection.objects.update(last_sweep_at=clock.now() - timedelta(minutes=10))
-    Connection.objects.create(
-        account=connection.account, name="Unused", environment="sandbox", endpoint="", credentials=b""
-    )
+    ConnectionFactory(account=connection.account, name="Unused", environment="sandbox")
 
     told = {name: value for name, value in figures(client).items() if name[0] == "mturkhub_sweep_age_seconds"}
 

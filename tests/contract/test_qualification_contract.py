@@ -29,8 +29,8 @@ OLIVE, MINA = "ATESTOLIVE", "ATESTMINA"
 
 @pytest.fixture(scope="module")
 def market(marketplace_server: MarketplaceServer, manage: Commands) -> Market:
-    keys = manage("add_requester", f"Qualifications {uuid.uuid4()}").split()
-    return Market(client(marketplace_server.url, *keys), manage)
+    name = f"Qualifications {uuid.uuid4()}"
+    return Market(client(marketplace_server.url, *manage("add_requester", name).split()), manage, name)
 
 
 @pytest.fixture(scope="module")

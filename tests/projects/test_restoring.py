@@ -210,4 +210,4 @@ def test_an_owner_resumes_a_copy(live: Live, queued: Batch, olive: Person) -> No
     assert states(queued) == ["published", "published"]
     page = olive.client.get(address).text
     assert "Nothing is sent from here" not in page
-    assert "Resumed by" in page
+    assert "it sends again what waits" in page
