@@ -175,6 +175,11 @@ def test_raw_answers_fit_botocores_own_description(market: Market, settings: Set
     }
     settings.NOTIFICATION_ENDPOINTS = {"sqs": ["http://127.0.0.1:1/"], "sns": [], "post": []}
     by_hit, by_assignment = {"HITId": hit.mturk_id}, {"AssignmentId": assignment.mturk_id}
+    kind = market.mturk.create_qualification_type(
+        Name="Careful", Description="Has answered before.", QualificationTypeStatus="Active"
+    )["QualificationType"]["QualificationTypeId"]
+    of_kind = {"QualificationTypeId": kind}
+    holder = of_kind | {"WorkerId": assignment.worker.mturk_id}
     calls: dict[str, dict[str, Any]] = {
         "GetAccountBalance": {},
         "CreateHITType": TYPE,
@@ -201,6 +206,21 @@ def test_raw_answers_fit_botocores_own_description(market: Market, settings: Set
         "ListWorkerBlocks": {},
         "DeleteWorkerBlock": {"WorkerId": "AWHOEVER"},
         "NotifyWorkers": {"Subject": "x", "MessageText": "y", "WorkerIds": ["AWHOEVER"]},
+        "CreateQualificationType": {
+            "Name": "Quick",
+            "Description": "Answers at once.",
+            "QualificationTypeStatus": "Active",
+        },
+        "GetQualificationType": of_kind,
+        "ListQualificationTypes": {"MustBeRequestable": False},
+        "UpdateQualificationType": of_kind | {"Description": "Has answered twice."},
+        "AssociateQualificationWithWorker": holder | {"IntegerValue": 7},
+        "GetQualificationScore": holder,
+        "ListWorkersWithQualificationType": of_kind,
+        "ListQualificationRequests": of_kind,
+        "ListHITsForQualificationType": of_kind,
+        "DisassociateQualificationFromWorker": holder,
+        "DeleteQualificationType": of_kind,
         "UpdateNotificationSettings": {"HITTypeId": hit.hit_type.mturk_id, "Notification": place},
         "UpdateHITTypeOfHIT": {"HITId": untouched.mturk_id, "HITTypeId": hit.hit_type.mturk_id},
         "CreateAdditionalAssignmentsForHIT": by_hit | {"NumberOfAdditionalAssignments": 1},
@@ -210,8 +230,14 @@ def test_raw_answers_fit_botocores_own_description(market: Market, settings: Set
         "ListReviewPolicyResultsForHIT": by_hit,
         "DeleteHIT": by_hit,
     }
-    # What is always refused, needs a server, or cannot follow the others.
-    others = {"RejectAssignment", "GetFileUploadURL", "SendTestEventNotification"}
+    # What is always refused, needs a server or a Worker who asks, or cannot follow the others.
+    others = {
+        "RejectAssignment",
+        "GetFileUploadURL",
+        "SendTestEventNotification",
+        "AcceptQualificationRequest",
+        "RejectQualificationRequest",
+    }
     assert calls.keys() == OPERATIONS.keys() - others
     for operation, members in calls.items():
         status, answer = call(market, operation, json.dumps(members))
