@@ -10,9 +10,11 @@
   let asking = false;
   let askedAt = -Infinity;
   let isHinted = false;
+  // Sent once: a second form would break off the first, which may be accepting the next HIT.
+  let isGoing = false;
 
   const ask = async () => {
-    if (asking) return;
+    if (asking || isGoing) return;
     asking = true;
     askedAt = performance.now();
     isHinted = false;
@@ -22,7 +24,10 @@
       const told = await answer.json();
       lost.hidden = true;
       endsAt = performance.now() + told.seconds_left * 1000;
-      if (told.state !== "accepted") goOn.submit();
+      if (told.state !== "accepted") {
+        isGoing = true;
+        goOn.submit();
+      }
     } catch {
       lost.hidden = false;
       setTimeout(ask, 3000);
@@ -54,6 +59,12 @@
   };
   tick();
   setInterval(tick, 1000);
+
+  addEventListener("pageshow", (event) => {
+    if (!event.persisted) return;
+    isGoing = false;
+    ask();
+  });
 
   // The first load is the question; each further one may be the answer to its form.
   let loads = 0;

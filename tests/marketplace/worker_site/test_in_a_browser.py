@@ -82,6 +82,8 @@ def test_a_worker_signs_up_answers_two_hits_in_a_row_and_sees_what_waits(
     page.get_by_role("button", name="Make the account").click()
     page.get_by_role("button", name="Accept for $0.50").click()
     expect(page.locator("[data-clock]")).to_have_text(re.compile(r"9:5\d|10:00"))
+    # Only now stands our script in the frame, which leads its form to us.
+    page.wait_for_load_state("load")
     page.get_by_label("Next one by itself").check()
     for colour in ("red", "blue"):
         work = page.url
@@ -133,6 +135,25 @@ def test_pages_written_for_mturk_can_be_submitted(
 
     expect(page.get_by_text("Sent. The requester will decide about it.")).to_be_visible()
     assert answers(assignment) == [("colour", "red")]
+
+
+def test_however_often_a_page_says_it_was_sent_the_worker_goes_on_once(
+    market: Market, accept: Callable[[HIT], Assignment], page: Page
+) -> None:
+    """A second form would break off the first, which may be accepting the next HIT."""
+    html = "<form><input name=colour value=red><button>Send it</button></form>"
+    accept(market.create_hit(Question=html_question(html)))
+    page.evaluate(
+        "() => { document.getElementById('go-on').submit = () => { document.body.dataset.went = (document.body.dataset.went ?? '') + 'x' } }"
+    )
+
+    page.frame_locator("#work-frame").get_by_role("button", name="Send it").click()
+    page.locator("body[data-went]").wait_for()
+    for _ in range(4):
+        page.evaluate("document.getElementById('work-frame').dispatchEvent(new Event('load'))")
+        page.wait_for_timeout(600)
+
+    assert page.evaluate("document.body.dataset.went") == "x"
 
 
 def test_in_a_preview_our_own_button_says_what_to_do_first(market: Market, site: str, page: Page) -> None:
