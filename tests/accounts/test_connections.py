@@ -12,6 +12,7 @@ from mturkhub.common.errors import ActionRefused
 from mturkhub.gateway.errors import MTurkError
 from tests.factories import BatchFactory, HITFactory, RequesterAccountFactory
 from tests.fakes.mturk import FakeMTurk, refusal, unreachable
+from tests.projects.pages import words
 
 SANDBOX = "https://mturk-requester-sandbox.us-east-1.amazonaws.com"
 PRODUCTION = "https://mturk-requester.us-east-1.amazonaws.com"
@@ -304,7 +305,7 @@ def test_testing_from_the_page_says_what_is_wrong(olive, connection, settings):
     ).content.decode()
 
     assert "127.0.0.1:9 cannot be reached." in page
-    assert "Olive tested Local, without success: 127.0.0.1:9" in page
+    assert "Olive tested Local, without success: 127.0.0.1:9" in words(page)
 
 
 def test_a_viewer_who_tests_is_refused_in_words(vera, connection):
