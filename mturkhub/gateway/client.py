@@ -45,23 +45,22 @@ STATUSES = ("Submitted", "Approved", "Rejected")
 class MTurkGateway:
     """One requester at one endpoint; safe to share between threads."""
 
-    def __init__(self, endpoint: str, access_key_id: str, secret_access_key: str) -> None:
+    def __init__(self, endpoint: str, access_key_id: str | None, secret_access_key: str | None) -> None:
         self.endpoint = endpoint
-        self._secrets: Callable[[], Sequence[str]] = lambda: (secret_access_key, access_key_id)
-        self._client = _client_for(endpoint, access_key_id, secret_access_key)
+        self._secrets: Callable[[], Sequence[str]] = _own_secrets
+        if access_key_id and secret_access_key:
+            keys = (secret_access_key, access_key_id)
+            self._secrets = lambda: keys
+        try:
+            self._client = _client_for(endpoint, access_key_id, secret_access_key)
+        except boto.BotoCoreError as error:
+            raise explain(error, operation="", where=urlsplit(endpoint).netloc) from None
         self._called_for = get_contextvars()
 
     @classmethod
     def with_own_identity(cls, endpoint: str) -> "MTurkGateway":
         """As whoever this server is to AWS: environment, profile or role, by boto3's own chain."""
-        gateway = cls.__new__(cls)
-        gateway.endpoint, gateway._secrets = endpoint, _own_secrets
-        gateway._called_for = get_contextvars()
-        try:
-            gateway._client = _client_for(endpoint, None, None)
-        except boto.BotoCoreError as error:
-            raise explain(error, operation="", where=urlsplit(endpoint).netloc) from None
-        return gateway
+        return cls(endpoint, None, None)
 
     def __repr__(self) -> str:
         return f"<MTurkGateway {self.endpoint}>"
