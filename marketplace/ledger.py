@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from django.conf import settings
 from django.db import connection
 
 from marketplace.models import HIT, Assignment
@@ -40,7 +41,7 @@ class Move:
 
 
 def post(requester_id: int, moves: Sequence[Move], *, now: datetime) -> None:
-    """Write down the moves and change the balance, or raise InsufficientFunds.
+    """Write down the moves and change the balance, or raise InsufficientFunds; a fixed balance is made to suffice.
 
     Call it last in a transaction: every creation and decision of a requester needs this one balance row, and
     it stays locked until the commit.
@@ -48,6 +49,8 @@ def post(requester_id: int, moves: Sequence[Move], *, now: datetime) -> None:
     moves = [move for move in moves if move.amount]
     if not moves:
         return
+    if settings.FIXED_BALANCE and (missing := -_change(moves, Account.AVAILABLE)) > 0:
+        moves.insert(0, Move(Account.OUTSIDE, Account.AVAILABLE, missing))
     available, held = _change(moves, Account.AVAILABLE), _change(moves, Account.HELD)
     with connection.cursor() as cursor:
         cursor.execute(

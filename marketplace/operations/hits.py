@@ -269,7 +269,7 @@ def get_hit(call: Call, members: Members) -> Members:
 def list_hits(call: Call, members: Members) -> Members:
     """A page of the requester's HITs, newest first, without deleted ones."""
     position = read_token(call, members)
-    hits = HIT.objects.not_deleted().filter(requester_id=call.requester_id)
+    hits = HIT.objects.listed(call.now).filter(requester_id=call.requester_id)
     if position is not None:
         hits = hits.filter(id__lt=position)
     page = list(
