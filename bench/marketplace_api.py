@@ -75,6 +75,7 @@ class Market:
     port: int
     keys: tuple[str, str]
     manager: Manager
+    database_url: str
     database: Any
 
     @property
@@ -126,7 +127,9 @@ def market(folder: Path) -> Iterator[Market]:
         database = psycopg2.connect(everything["MARKETPLACE_DATABASE_URL"])
         database.autocommit = True
         keys = (everything["MARKETPLACE_ACCESS_KEY_ID"], everything["MARKETPLACE_SECRET_ACCESS_KEY"])
-        yield Market(listener.getsockname()[1], keys, manager, database)
+        yield Market(
+            listener.getsockname()[1], keys, manager, everything["MARKETPLACE_DATABASE_URL"], database
+        )
     finally:
         manager.stop()
         listener.close()
@@ -245,7 +248,7 @@ class Visitor:
         answer.read()
         self.jar = SimpleCookie("; ".join(answer.headers.get_all("Set-Cookie", [])))
 
-    def _post(self, address: str, **fields: str) -> str:
+    def _post(self, address: str, **fields: str) -> tuple[int, str]:
         body = urlencode({"csrfmiddlewaretoken": self.jar["marketplace_csrf"].value, **fields})
         headers = {
             "Content-Type": "application/x-www-form-urlencoded",
@@ -254,17 +257,18 @@ class Visitor:
         self.connection.request("POST", address, body, headers)
         answer = self.connection.getresponse()
         answer.read()
-        return answer.headers.get("Location", "")
+        return answer.status, answer.headers.get("Location", "")
 
     def accept(self, hit_id: str = "") -> str:
         """Accept the HIT, or any of the group; returns the AssignmentId."""
-        place = self._post(f"/projects/{self.group}/tasks/accept", hit=hit_id)
+        _, place = self._post(f"/projects/{self.group}/tasks/accept", hit=hit_id)
         if not place.startswith("/tasks/"):
             raise RuntimeError(f"refused: sent to {place!r}")
         return place.removeprefix("/tasks/")
 
-    def submit(self, assignment_id: str) -> None:
-        self._post("/mturk/externalSubmit", assignmentId=assignment_id, label="yes")
+    def submit(self, assignment_id: str) -> bool:
+        """Answer it; returns whether the answer was taken."""
+        return self._post("/mturk/externalSubmit", assignmentId=assignment_id, label="yes")[0] == 200
 
     def give_back(self, assignment_id: str) -> None:
         self._post(f"/tasks/{assignment_id}/return")
