@@ -31,6 +31,7 @@ app.conf.update(
     task_routes={
         "projects.tasks.publish_batch": {"queue": "mturk"},
         "projects.tasks.send_due_decisions": {"queue": "mturk"},
+        "projects.tasks.send_due_operations": {"queue": "mturk"},
         "projects.tasks.collect_connection": {"queue": "mturk"},
         "projects.tasks.settle_unknown": {"queue": "mturk"},
         "projects.tasks.refresh_balances": {"queue": "mturk"},
@@ -57,6 +58,9 @@ app.conf.beat_schedule = {
     "publish": every(5, "projects.tasks.publish_due_batches"),
     # Decisions whose grace time is over.
     "decide": every(5, "projects.tasks.send_all_due_decisions"),
+    # Changes of HITs that wait to be sent, and what cancelled and closing batches still need.
+    "operate": every(5, "projects.tasks.send_all_due_operations"),
+    "end": every(10, "projects.tasks.end_batches"),
     # Connections whose next sweep is due.
     "collect": every(5, "projects.tasks.collect_due_connections"),
     # Stale leases, and intentions whose outcome nobody knows.

@@ -16,6 +16,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 FEEDBACK_MAX = 1024
+_AT_WORK = {BatchState.PUBLISHING, BatchState.LIVE, BatchState.PAUSED}
 
 
 def _yes_or_no(check: Callable[Concatenate[T, P], None]) -> Callable[Concatenate[T, P], bool]:
@@ -63,7 +64,7 @@ def check_balance_covers(balance: Decimal | None, total: Decimal, *, seen: Decim
 
 
 def check_can_retry(batch: Batch) -> None:
-    if batch.state not in {BatchState.PUBLISHING, BatchState.LIVE, BatchState.PAUSED}:
+    if batch.state not in _AT_WORK:
         raise ActionRefused(f"“{batch}” is {batch.state}, so nothing of it is sent.")
     if not batch.rows_failed:
         raise ActionRefused(f"No row of “{batch}” has failed.")
@@ -77,6 +78,31 @@ def check_can_pause(batch: Batch) -> None:
 def check_can_resume(batch: Batch) -> None:
     if batch.state != BatchState.PAUSED:
         raise ActionRefused(f"“{batch}” is {batch.state}, not paused.")
+
+
+def check_can_cancel(batch: Batch) -> None:
+    if batch.state not in _AT_WORK:
+        raise ActionRefused(f"“{batch}” is {batch.state}: there is nothing to cancel.")
+
+
+def check_can_change_hits(batch: Batch) -> None:
+    """More answers, more time, expiring early."""
+    if batch.state not in _AT_WORK:
+        raise ActionRefused(
+            f"“{batch}” is {batch.state}, so its HITs are not changed any more. Make a new batch for more answers."
+        )
+
+
+def check_can_close(batch: Batch) -> None:
+    """What waits to be created has to be published or cancelled first."""
+    if batch.state in {BatchState.PUBLISHING, BatchState.PAUSED}:
+        raise ActionRefused(
+            f"“{batch}” is {batch.state}: rows of it wait to be created. Wait until they are, or cancel it first."
+        )
+    if batch.state in {BatchState.CLOSING, BatchState.CLOSED}:
+        raise ActionRefused(f"“{batch}” is {batch.state} already.")
+    if batch.state not in {BatchState.LIVE, BatchState.CANCELLED}:
+        raise ActionRefused(f"“{batch}” is {batch.state}: there is nothing to close.")
 
 
 def check_can_decide(assignment: Assignment) -> None:
@@ -109,4 +135,7 @@ can_publish = _yes_or_no(check_can_publish)
 can_retry = _yes_or_no(check_can_retry)
 can_pause = _yes_or_no(check_can_pause)
 can_resume = _yes_or_no(check_can_resume)
+can_cancel = _yes_or_no(check_can_cancel)
+can_change_hits = _yes_or_no(check_can_change_hits)
+can_close = _yes_or_no(check_can_close)
 can_decide = _yes_or_no(check_can_decide)

@@ -32,7 +32,7 @@ from mturkhub.intentions.settling import after_error, settles, token_is_live
 from projects.collecting import note_remote_status
 from projects.counting import recount
 from projects.models import HIT, Assignment, Decision
-from projects.states import AssignmentStatus, Verdict
+from projects.states import AssignmentStatus, BatchState, Verdict
 
 CHUNK = 256
 WANTED = {Verdict.APPROVE.value: AssignmentStatus.APPROVED, Verdict.REJECT.value: AssignmentStatus.REJECTED}
@@ -49,6 +49,8 @@ def settle_hits(connection: Connection, gateway: MTurkGateway) -> int:
     """
     now = clock.now()
     unknown = HIT.objects.filter(connection=connection, publish_state=IntentionState.UNKNOWN)
+    # Of a cancelled batch nothing is ever sent again.
+    unknown = unknown.exclude(batch__state=BatchState.CANCELLED)
     live = [
         Outcome(key, IntentionState.QUEUED, "No answer came; asking again with the same token.")
         for key, first_sent_at in unknown.values_list("pk", "first_sent_at")

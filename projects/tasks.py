@@ -15,15 +15,18 @@ from mturkhub.common import clock
 from mturkhub.common.errors import ActionRefused
 from mturkhub.gateway.errors import MTurkError
 from mturkhub.intentions.claiming import ring
-from mturkhub.intentions.models import IntentionState, Job, JobState
+from mturkhub.intentions.models import IntentionState, Job, JobState, Operation
 from mturkhub.intentions.settling import clear_all_stale, connections_to_settle, settle_connection
 from projects.balances import refresh_balance
 from projects.bulk_deciding import run_chunk
 from projects.checking import delete_expired_uploads, run_check, uploads_to_check
 from projects.collecting import sweep
+from projects.ending import end
 from projects.models import Batch, Decision
+from projects.operating import send_operations
 from projects.publishing import publish_chunk
 from projects.sending import send_decisions
+from projects.states import OperationKind
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +65,40 @@ def send_all_due_decisions() -> None:
     )
     for connection_id in due.values_list("connection_id", flat=True).distinct():
         ring(send_due_decisions, connection_id)
+
+
+@shared_task
+def send_due_operations(connection_id: int) -> None:
+    """Send a chunk of one Connection's changes of HITs, and ring for the next."""
+    connection = Connection.objects.get(pk=connection_id)
+    if send_operations(connection, gateway=gateway_for(connection)):
+        ring(send_due_operations, connection_id)
+
+
+@shared_task
+def send_all_due_operations() -> None:
+    """Ring for every Connection that has changes of HITs to send."""
+    due = Operation.objects.filter(
+        state=IntentionState.QUEUED,
+        due_at__lte=clock.now(),
+        kind__in=OperationKind.values,
+        connection__paused_at=None,
+    )
+    for connection_id in due.values_list("connection_id", flat=True).distinct():
+        ring(send_due_operations, connection_id)
+
+
+@shared_task
+def end_batch(batch_id: int) -> None:
+    """Go a step towards the end of one cancelled or closing batch."""
+    end(Batch.objects.get(pk=batch_id))
+
+
+@shared_task
+def end_batches() -> None:
+    """Go a step towards the end of every cancelled or closing batch."""
+    for batch in Batch.objects.ending():
+        end(batch)
 
 
 @shared_task

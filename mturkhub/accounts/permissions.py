@@ -20,6 +20,7 @@ class Permission(StrEnum):
     PROJECT_EDIT = "project_edit", "make or change projects"
     BATCH_CREATE = "batch_create", "upload batches"
     BATCH_PUBLISH = "batch_publish", "publish"
+    OVERTURNING_GIVE_UP = "overturning_give_up", "delete HITs whose rejections could still be overturned"
     BATCH_COLLECT = "batch_collect", "ask for new answers now"
     ASSIGNMENT_APPROVE = "assignment_approve", "approve answers"
     ASSIGNMENT_REJECT = "assignment_reject", "reject answers"

@@ -41,7 +41,18 @@ SENTENCES = {
     "team.handed_over": "handed the team over to {thing}",
     "team.made": "made the team {thing}",
 }
-_COUNTED = {"rows": "row", "hits": "failed row", "answers": "answer", "lines": "line"}
+_COUNTED = {
+    "rows": "row",
+    "hits": "failed row",
+    "answers": "answer",
+    "lines": "line",
+    "waiting": "HIT",
+    "extended": "row",
+    "given": "HIT",
+    "live": "HIT",
+    "more": "answer",
+    "changes": "change",
+}
 _MONEY = {"balance", "total"}
 
 

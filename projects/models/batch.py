@@ -88,6 +88,14 @@ class Batch(HITProperties):
     answers_submitted = models.PositiveIntegerField(default=0)
     answers_approved = models.PositiveIntegerField(default=0)
     answers_rejected = models.PositiveIntegerField(default=0)
+    # Asked for on top of `max_assignments` a row; kept by `projects.operating`.
+    answers_extra = models.PositiveIntegerField(default=0)
+
+    # When nothing of a closed or cancelled batch was left to be done at the market; see `projects.ending`.
+    ended_at = models.DateTimeField(null=True, blank=True)
+    # Closing deletes its HITs at the market, even those whose rejections could still be overturned.
+    deletes_hits = models.BooleanField(default=False)
+    deletes_rejected = models.BooleanField(default=False)
 
     created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -104,6 +112,13 @@ class Batch(HITProperties):
                 fields=["connection", "id"],
                 name="batch_publishing",
                 condition=models.Q(state=BatchState.PUBLISHING.value),
+            ),
+            models.Index(
+                fields=["id"],
+                name="batch_ending",
+                condition=models.Q(
+                    state__in=[BatchState.CANCELLED.value, BatchState.CLOSING.value], ended_at__isnull=True
+                ),
             ),
         ]
         constraints = [
@@ -123,7 +138,7 @@ class Batch(HITProperties):
 
     @property
     def answers_expected(self) -> int:
-        return self.rows_total * self.max_assignments
+        return self.rows_total * self.max_assignments + self.answers_extra
 
 
 class BatchRow(models.Model):
