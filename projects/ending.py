@@ -109,6 +109,11 @@ def open_decisions() -> QuerySet[Decision]:
     return Decision.objects.open().filter(assignment__hit=OuterRef("pk"))
 
 
+def overturnable_answers(batch: Batch) -> QuerySet[Assignment]:
+    """The batch's rejections that could still be overturned."""
+    return Assignment.objects.filter(overturnable(clock.now()), batch=batch)
+
+
 def overturnable(now: datetime) -> Q:
     """Rejections that MTurk still lets be overturned, as long as the HIT exists."""
     return Q(status=AssignmentStatus.REJECTED, submitted_at__gt=now - OVERTURN_WINDOW)

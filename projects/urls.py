@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from projects.views import activity, batches, projects, reviews, templates, uploads
+from projects.views import activity, batches, hits, projects, reviews, templates, uploads
 
 app_name = "projects"
 
@@ -39,6 +39,13 @@ urlpatterns = [
     path("batches/<uuid:public_id>/pause/", batches.pause, name="pause"),
     path("batches/<uuid:public_id>/resume/", batches.resume, name="resume"),
     path("batches/<uuid:public_id>/retry/", batches.retry_failed, name="retry_failed"),
+    path("batches/<uuid:public_id>/extend/", hits.extend, name="extend"),
+    path("batches/<uuid:public_id>/more-time/", hits.more_time, name="more_time"),
+    path("batches/<uuid:public_id>/expire/", hits.expire, name="expire"),
+    path("batches/<uuid:public_id>/cancel/", hits.cancel, name="cancel"),
+    path("batches/<uuid:public_id>/close/", hits.close, name="close"),
+    path("batches/<uuid:public_id>/changes/retry/", hits.retry_changes, name="retry_changes"),
+    path("batches/<uuid:public_id>/changes/drop/", hits.drop_changes, name="drop_changes"),
     path("review/", reviews.review, name="review"),
     path("batches/<uuid:public_id>/review/", reviews.review_batch, name="review_batch"),
     path("batches/<uuid:public_id>/decide/", reviews.decide_many, name="decide_many"),

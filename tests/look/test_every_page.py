@@ -53,6 +53,29 @@ def test_pages_of_a_batch_at_work(olive: Person, lab: Lab, window_of: Window) ->
     )
 
 
+def test_pages_that_change_a_batch(olive: Person, lab: Lab, window_of: Window) -> None:
+    def open_menu(page: Page) -> None:
+        page.get_by_label("More to do with this batch").click()
+
+    batch, window = lab.batch.public_id, window_of(olive)
+    assert (
+        faults_of(
+            window,
+            [
+                address("projects:extend", batch),
+                f"{address('projects:extend', batch)}?answers=7&row=1",
+                f"{address('projects:extend', batch)}?answers=0",
+                address("projects:more_time", batch),
+                address("projects:expire", batch),
+                address("projects:cancel", batch),
+                address("projects:close", batch),
+            ],
+        )
+        == []
+    )
+    assert faults_of(window, [address("projects:batch", batch)], prepare=open_menu) == []
+
+
 def test_pages_on_the_way_to_a_batch(olive: Person, lab: Lab, window_of: Window) -> None:
     project = lab.project.public_id
     assert (

@@ -6,6 +6,7 @@ _BATCH = {"arguments": lambda world: {"public_id": world.batch.public_id}}
 _ASSIGNMENT = {"arguments": lambda world: {"public_id": world.assignment.public_id}}
 _DECIDED = {"arguments": lambda world: {"public_id": world.decided.public_id}}
 _MANAGERS_POST = "302 302 403 403 404 302"
+_MANAGERS = "200 200 403 403 404 302"
 _REVIEWERS = "200 200 200 403 404 302"
 _REVIEWERS_POST = "302 302 302 403 404 302"
 # Allowed, and the state forbids it: nothing waits to be paused, nothing has failed.
@@ -30,6 +31,20 @@ ROWS = {
     "projects:pause": Row(post=_NOT_NOW, **_BATCH),
     "projects:resume": Row(post=_NOT_NOW, **_BATCH),
     "projects:retry_failed": Row(post=_NOT_NOW, **_BATCH),
+    "projects:extend": Row(
+        get=_MANAGERS, post=_MANAGERS_POST, data={"answers": "1", "total": "99.00"}, **_BATCH
+    ),
+    "projects:more_time": Row(
+        get=_MANAGERS,
+        post=_MANAGERS_POST,
+        data={"open_for_0": "60", "open_for_1": "days", "total": "99.00"},
+        **_BATCH,
+    ),
+    "projects:expire": Row(get=_MANAGERS, post=_MANAGERS_POST, **_BATCH),
+    "projects:cancel": Row(get=_MANAGERS, post=_MANAGERS_POST, **_BATCH),
+    "projects:close": Row(get=_MANAGERS, post=_MANAGERS_POST, **_BATCH),
+    "projects:retry_changes": Row(post=_NOT_NOW, **_BATCH),
+    "projects:drop_changes": Row(post=_NOT_NOW, **_BATCH),
     "projects:review": Row(get=SIGNED_IN),
     "projects:review_batch": Row(get=TEAM, **_BATCH),
     "projects:decide_many": Row(
