@@ -25,6 +25,8 @@ OWN_SENTENCES = {
     "assignment.rejected": "rejected an answer",
     "assignment.taken_in": "took an answer back in",
     "assignment.undone": "took a decision back",
+    "assignment.bonus": "sent a bonus of {amount}, {total} with the fee: {reason}",
+    "assignment.bonus_retried": "tried a bonus of {amount} again",
     "batch.cancelled": "cancelled it, with {waiting} still to be created",
     "batch.changed": "changed the settings",
     "batch.closed": "closed it: everything is decided and stored",

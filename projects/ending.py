@@ -11,9 +11,10 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from mturkhub.accounts.activity import record
 from mturkhub.accounts.actors import Actor
 from mturkhub.common import clock
+from mturkhub.intentions.claiming import IntentionT
 from mturkhub.intentions.models import OPEN_STATES, IntentionState, Operation
 from projects.collecting import OVERTURN_WINDOW
-from projects.models import HIT, Assignment, Batch, Decision
+from projects.models import HIT, Assignment, Batch, Bonus, Decision
 from projects.operating import queue_operations
 from projects.querysets import HITQuerySet
 from projects.states import AssignmentStatus, BatchState, HITStatus, OperationKind
@@ -77,7 +78,7 @@ def what_is_left(batch: Batch) -> str:
         return ""
     if undecided := Assignment.objects.filter(batch=batch, status=AssignmentStatus.SUBMITTED).count():
         return f"{_count(undecided, 'answer')} to decide, or to be approved by time."
-    if Decision.objects.open().filter(assignment__batch=batch).exists():
+    if Decision.objects.open().filter(assignment__batch=batch).exists() or batch.bonuses.open().exists():
         return "Waiting for MTurk to confirm."
     return ""
 
@@ -98,15 +99,17 @@ def deletable(batch: Batch, *, now: datetime) -> HITQuerySet[HIT]:
         hit_status__in=[HITStatus.REVIEWABLE, HITStatus.REVIEWING], fetch_wanted_at=None, refetches_left=0
     )
     found = found.exclude(Exists(answers.filter(status=AssignmentStatus.SUBMITTED)))
-    found = found.exclude(Exists(open_decisions()))
+    found = found.exclude(Exists(_of_hit(Decision.objects.open()))).exclude(
+        Exists(_of_hit(Bonus.objects.open()))
+    )
     if not batch.deletes_rejected:
         found = found.exclude(Exists(answers.filter(overturnable(now))))
     return found
 
 
-def open_decisions() -> QuerySet[Decision]:
-    """Of the HIT of an outer query."""
-    return Decision.objects.open().filter(assignment__hit=OuterRef("pk"))
+def _of_hit(intentions: QuerySet[IntentionT]) -> QuerySet[IntentionT]:
+    """Decisions or bonuses of the HIT of an outer query."""
+    return intentions.filter(assignment__hit=OuterRef("pk"))
 
 
 def overturnable_answers(batch: Batch) -> QuerySet[Assignment]:

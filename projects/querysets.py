@@ -5,7 +5,7 @@ from typing import Self, TypeVar
 from django.db import models
 
 from mturkhub.accounts.querysets import TeamQuerySet
-from mturkhub.intentions.models import IntentionState
+from mturkhub.intentions.models import OPEN_STATES, IntentionState
 from projects.states import AssignmentStatus, BatchState, HITStatus
 
 ModelT = TypeVar("ModelT", bound=models.Model, covariant=True)
@@ -52,11 +52,12 @@ class AssignmentQuerySet(TeamQuerySet[ModelT]):
 
 class DecisionQuerySet(TeamQuerySet[ModelT]):
     def open(self) -> Self:
-        return self.filter(
-            state__in=[
-                IntentionState.WAITING,
-                IntentionState.QUEUED,
-                IntentionState.SENDING,
-                IntentionState.UNKNOWN,
-            ]
-        )
+        return self.filter(state__in=OPEN_STATES)
+
+
+class BonusQuerySet(TeamQuerySet[ModelT]):
+    def open(self) -> Self:
+        return self.filter(state__in=OPEN_STATES)
+
+    def paid(self) -> Self:
+        return self.filter(state=IntentionState.DONE)

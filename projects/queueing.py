@@ -13,14 +13,14 @@ from projects.models import HIT, Batch
 _COLUMNS = """
     insert into projects_hit (
         public_id, token, team_id, connection_id, batch_id, row_id, "group", round, max_assignments,
-        publish_state, hit_status, listed_status, refetches_left, sweeps_without,
+        publish_state, hit_status, listed_status, refetches_left, sweeps_without, bonuses_unread,
         due_at, attempts, outcome, by_id, by_rule, reason
     )
 """
 _FIRST_ROUND = f"""
     {_COLUMNS}
     select {UUID7_SQL}, gen_random_uuid(), team_id, %(connection)s, batch_id, id, 0, 0, %(answers)s,
-        'queued', '', '', 0, 0,
+        'queued', '', '', 0, 0, false,
         %(now)s, 0, '', %(by)s, %(rule)s, ''
     from projects_batchrow where batch_id = %(batch)s order by number
 """  # noqa: S608 - a constant of ours
@@ -28,7 +28,7 @@ _NEXT_ROUND = f"""
     {_COLUMNS}
     select {UUID7_SQL}, gen_random_uuid(), h.team_id, h.connection_id, h.batch_id, h.row_id, h."group",
         (select max(round) + 1 from projects_hit o where o.row_id = h.row_id and o."group" = h."group"),
-        %s, 'queued', '', '', 0, 0,
+        %s, 'queued', '', '', 0, 0, false,
         %s, 0, '', %s, %s, ''
     from projects_hit h where h.id in (CHOSEN) order by h.id
 """  # noqa: S608 - a constant of ours

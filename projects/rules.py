@@ -8,14 +8,17 @@ from decimal import Decimal
 from typing import Concatenate, ParamSpec, TypeVar
 
 from mturkhub.common.errors import ActionRefused
-from mturkhub.common.money import dollars
+from mturkhub.common.money import CENT, dollars, to_cents
 from projects.models import Assignment, Batch
+from projects.models.bonus import REASON_MAX
 from projects.states import AssignmentStatus, BatchState, Verdict
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 FEEDBACK_MAX = 1024
+# A slip of the finger shall not empty an account; MTurk itself names no limit.
+BONUS_MOST = Decimal("10000.00")
 _AT_WORK = {BatchState.PUBLISHING, BatchState.LIVE, BatchState.PAUSED}
 
 
@@ -126,6 +129,23 @@ def check_feedback(verdict: Verdict, feedback: str) -> None:
         raise ActionRefused(
             f"The message to the Worker has {len(feedback):,} characters; MTurk takes {FEEDBACK_MAX:,}. "
             f"Shorten it by {len(feedback) - FEEDBACK_MAX:,}.",
+            status=400,
+        )
+
+
+def check_bonus(amount: Decimal, reason: str) -> None:
+    """MTurk pays whole cents, and the Worker reads the reason."""
+    if not amount.is_finite() or amount < CENT or amount != to_cents(amount) or amount > BONUS_MOST:
+        raise ActionRefused(
+            f"A bonus is {dollars(CENT)} to {dollars(BONUS_MOST)} in whole cents; this says {amount}.",
+            status=400,
+        )
+    if not reason:
+        raise ActionRefused("A bonus needs a reason: the Worker reads it. Write one, then send.", status=400)
+    if len(reason) > REASON_MAX:
+        raise ActionRefused(
+            f"The reason has {len(reason):,} characters; {REASON_MAX:,} is the most. Shorten it by "
+            f"{len(reason) - REASON_MAX:,}.",
             status=400,
         )
 

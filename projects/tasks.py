@@ -22,8 +22,9 @@ from projects.bulk_deciding import run_chunk
 from projects.checking import delete_expired_uploads, run_check, uploads_to_check
 from projects.collecting import sweep
 from projects.ending import end
-from projects.models import Batch, Decision
+from projects.models import HIT, Batch, Bonus, Decision
 from projects.operating import send_operations
+from projects.paying import read_bonuses, send_bonuses
 from projects.publishing import publish_chunk
 from projects.sending import send_decisions
 from projects.states import OperationKind
@@ -89,9 +90,32 @@ def send_all_due_operations() -> None:
 
 
 @shared_task
-def end_batch(batch_id: int) -> None:
-    """Go a step towards the end of one cancelled or closing batch."""
-    end(Batch.objects.get(pk=batch_id))
+def send_due_bonuses(connection_id: int) -> None:
+    """Send a chunk of one Connection's bonuses, and ring for the next."""
+    connection = Connection.objects.get(pk=connection_id)
+    if send_bonuses(connection, gateway=gateway_for(connection)):
+        ring(send_due_bonuses, connection_id)
+
+
+@shared_task
+def send_all_due_bonuses() -> None:
+    """Ring for every Connection that has bonuses to send."""
+    due = Bonus.objects.filter(
+        state=IntentionState.QUEUED, due_at__lte=clock.now(), connection__paused_at=None
+    )
+    for connection_id in due.values_list("connection_id", flat=True).distinct():
+        ring(send_due_bonuses, connection_id)
+
+
+@shared_task
+def read_paid_bonuses() -> None:
+    """After a restore: read which bonuses were paid since the backup. Without an answer it is tried again."""
+    unread = HIT.objects.filter(bonuses_unread=True).values("connection")
+    for connection in Connection.objects.filter(pk__in=unread):
+        try:
+            read_bonuses(connection, gateway=gateway_for(connection))
+        except (MTurkError, ActionRefused) as error:
+            log.warning("No bonuses of Connection %s could be read: %s", connection.pk, error.sentence)
 
 
 @shared_task

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from projects.views import activity, batches, hits, projects, reviews, templates, uploads
+from projects.views import activity, batches, hits, payments, projects, reviews, templates, uploads
 
 app_name = "projects"
 
@@ -54,5 +54,7 @@ urlpatterns = [
     path("assignments/<uuid:public_id>/leave-out/", reviews.leave_out, name="leave_out"),
     path("assignments/<uuid:public_id>/take-back-in/", reviews.take_back_in, name="take_back_in"),
     path("assignments/<uuid:public_id>/undo/", reviews.undo, name="undo"),
+    path("assignments/<uuid:public_id>/bonus/", payments.bonus, name="bonus"),
+    path("bonuses/<uuid:public_id>/retry/", payments.retry_bonus, name="retry_bonus"),
     path("jobs/<uuid:public_id>/", reviews.job, name="job"),
 ]

@@ -13,11 +13,12 @@ from mturkhub.accounts.models import AccountGrant, Connection, Invitation, Team,
 from mturkhub.intentions.models import Job
 from projects.actions.reviews import approve_assignment
 from projects.actions.uploads import upload_file
-from projects.models import Assignment, Batch, BatchUpload, Project
+from projects.models import Assignment, Batch, BatchUpload, Bonus, Project
 from tests.factories import (
     AccountGrantFactory,
     AssignmentFactory,
     BatchFactory,
+    BonusFactory,
     MembershipFactory,
     ProjectFactory,
     TeamFactory,
@@ -39,6 +40,7 @@ class World:
     assignment: Assignment
     # Olive has just approved it: MTurk has not been told.
     decided: Assignment
+    refused_bonus: Bonus
     upload: BatchUpload
     job: Job
     grant: AccountGrant
@@ -69,6 +71,7 @@ def world(team, connection, olive) -> World:
         draft=BatchFactory(project=project, connection=connection, template=batch.template, rows=2),
         assignment=AssignmentFactory(hit=batch.hits.first()),
         decided=decided,
+        refused_bonus=BonusFactory(assignment=decided, state="failed", by=olive.user),
         upload=upload_file(project, by=olive.actor, name="texts.csv", chunks=[b"text\nhello\n"]),
         job=Job.objects.create(team=team, kind="decide_many", title="Approve 2 answers", by=olive.user),
         grant=AccountGrantFactory(account=connection.account),

@@ -53,7 +53,7 @@ _COUNTED = {
     "more": "answer",
     "changes": "change",
 }
-_MONEY = {"balance", "total"}
+_MONEY = {"amount", "balance", "total"}
 
 
 def register_sentences(sentences: Mapping[str, str]) -> None:

@@ -1,5 +1,7 @@
 """An uploaded file and its lines, and what has become of each."""
 
+from decimal import Decimal
+
 from django.db import models
 
 from mturkhub.accounts.models import Connection, Team, User
@@ -90,6 +92,9 @@ class Batch(HITProperties):
     answers_rejected = models.PositiveIntegerField(default=0)
     # Asked for on top of `max_assignments` a row; kept by `projects.operating`.
     answers_extra = models.PositiveIntegerField(default=0)
+
+    # Dollars, with the fee; kept by `projects.paying`.
+    bonuses_paid = models.DecimalField(max_digits=12, decimal_places=2, default=Decimal("0.00"))
 
     # When nothing of a closed or cancelled batch was left to be done at the market; see `projects.ending`.
     ended_at = models.DateTimeField(null=True, blank=True)

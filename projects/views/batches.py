@@ -31,7 +31,7 @@ from projects.activity import parts_of_batch
 from projects.costs import hourly_wage
 from projects.filters import MOST_COUNTED, ROW_SORTS, RowFilter, page_of
 from projects.means import main_field, mean, shown
-from projects.models import HIT, Assignment, Batch, BatchRow, RowResult
+from projects.models import HIT, Assignment, Batch, BatchRow, Bonus, RowResult
 from projects.operating import unfinished, wanted_expiration
 from projects.states import AssignmentStatus, BatchState, OperationKind, RowProgress
 
@@ -171,7 +171,7 @@ def progress(batch: Batch) -> dict[str, Any]:
         0 if batch.ended_at else (batch.rows_not_published + batch.rows_failed) * batch.max_assignments
     )
     return {
-        "paid": each * batch.answers_approved,
+        "paid": each * batch.answers_approved + batch.bonuses_paid,
         "held": each * max(0, open_answers - never_sent),
         "fee": fee,
         "bar": row_bar(batch),
@@ -280,6 +280,10 @@ def row(request: TeamRequest, public_id: uuid.UUID, number: int) -> HttpResponse
     listed = every.select_related("answer").defer("answer__raw_xml").order_by("submitted_at", "id")
     # A survey has one row with thousands of answers.
     page = page_of(listed, request.GET.get("at", ""), ANSWERS_OF_A_ROW)
+    bonuses: dict[int, Decimal] = {}
+    paid = Bonus.objects.paid().filter(assignment__in=[answer.pk for answer in page.items])
+    for bonus in paid:
+        bonuses[bonus.assignment_id] = bonuses.get(bonus.assignment_id, Decimal(0)) + bonus.amount
     names = shown_ids(found.team_id, [answer.worker_id for answer in page.items], request.actor)
     given = _answers_by_field(every)
     fields = sorted(given)
@@ -292,6 +296,7 @@ def row(request: TeamRequest, public_id: uuid.UUID, number: int) -> HttpResponse
             {
                 "assignment": answer,
                 "worker": names.get(answer.worker_id, ""),
+                "bonus": bonuses.get(answer.pk),
                 "cells": [answer.answer.fields.get(name, []) for name in fields],
             }
             for answer in page.items

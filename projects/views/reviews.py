@@ -111,6 +111,7 @@ def _evidence(
         "sibling_count": others.count(),
         "price": batch.reward + fee,
         "wage": hourly_wage(batch.reward, current.work_time),
+        "bonuses": current.bonuses.select_related("by").order_by("pk"),
         "worker_answers": _counted(record),
         "worker_rejected": _counted(record.filter(status="Rejected")),
         "can_decide": rules.can_decide(current),

@@ -27,6 +27,7 @@ from tests.factories import (
     AccountGrantFactory,
     AssignmentFactory,
     BatchFactory,
+    BonusFactory,
     ConnectionFactory,
     HITTemplateFactory,
     MembershipFactory,
@@ -161,6 +162,8 @@ def _answer(batch: Batch, olive: Person, connection: Connection) -> tuple[Assign
         publish_state="failed", mturk_id=None, hit_status="", outcome="The question is too long."
     )
     recount(batch.rows.values_list("pk", flat=True))
+    BonusFactory(assignment=answers[3], by=olive.user, state="done", reason=LONG)
+    BonusFactory(assignment=answers[3], by=olive.user, state="failed", outcome="There are not enough funds.")
     approve_assignment(answers[3], by=olive.actor)
     reject_assignment(answers[4], by=olive.actor, feedback="The text says nothing about spring.")
     leave_out(answers[6], by=olive.actor, reason="The same number for every row")

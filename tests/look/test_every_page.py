@@ -57,6 +57,12 @@ def test_pages_that_change_a_batch(olive: Person, lab: Lab, window_of: Window) -
     def open_menu(page: Page) -> None:
         page.get_by_label("More to do with this batch").click()
 
+    def compute(page: Page) -> None:
+        page.get_by_label("Bonus for the Worker").fill("0.50")
+        page.get_by_label("What the Worker will read").fill("Careful work")
+        page.get_by_role("button", name="Compute").click()
+        page.get_by_role("button", name="Send the bonus for $0.60").wait_for()
+
     batch, window = lab.batch.public_id, window_of(olive)
     assert (
         faults_of(
@@ -69,11 +75,13 @@ def test_pages_that_change_a_batch(olive: Person, lab: Lab, window_of: Window) -
                 address("projects:expire", batch),
                 address("projects:cancel", batch),
                 address("projects:close", batch),
+                address("projects:bonus", lab.decided.public_id),
             ],
         )
         == []
     )
     assert faults_of(window, [address("projects:batch", batch)], prepare=open_menu) == []
+    assert faults_of(window, [address("projects:bonus", lab.decided.public_id)], prepare=compute) == []
 
 
 def test_pages_on_the_way_to_a_batch(olive: Person, lab: Lab, window_of: Window) -> None:

@@ -58,5 +58,15 @@ ROWS = {
     "projects:leave_out": Row(post=_REVIEWERS_POST, **_ASSIGNMENT),
     "projects:take_back_in": Row(post=_REVIEWERS_POST, **_ASSIGNMENT),
     "projects:undo": Row(post=_REVIEWERS_POST, **_DECIDED),
+    # Sent when the button named the sum.
+    "projects:bonus": Row(
+        get=_MANAGERS,
+        post=_MANAGERS_POST,
+        data={"amount": "0.50", "reason": "Careful work", "total": "0.60"},
+        **_ASSIGNMENT,
+    ),
+    "projects:retry_bonus": Row(
+        post=_MANAGERS_POST, arguments=lambda world: {"public_id": world.refused_bonus.public_id}
+    ),
     "projects:job": Row(get=TEAM, arguments=lambda world: {"public_id": world.job.public_id}),
 }
