@@ -58,6 +58,8 @@ app.conf.beat_schedule = {
     "heartbeat": every(5, "mturkhub.health.heartbeat"),
     # HITs that wait to be created, also after a lost doorbell or a dead worker.
     "publish": every(5, "projects.tasks.publish_due_batches"),
+    # Batches whose time to be published has come.
+    "schedule": every(10, "projects.tasks.begin_scheduled_batches"),
     # Decisions whose grace time is over.
     "decide": every(5, "projects.tasks.send_all_due_decisions"),
     # Changes of HITs that wait to be sent, and what cancelled and closing batches still need.

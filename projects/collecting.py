@@ -32,6 +32,7 @@ from projects.models.project import Approval
 from projects.models.sweep import sweep_interval
 from projects.publishing import ensure_hit_type, finish_if_done, store_remote_hits
 from projects.querysets import HITQuerySet
+from projects.rules import OVERTURN_WINDOW
 from projects.states import AssignmentStatus, BatchState, HITStatus, OperationKind, Verdict
 
 AT_ONCE = Actor.system("approve at once")
@@ -43,8 +44,6 @@ REFETCHES = 3
 LIST_LAG = timedelta(minutes=2)
 # Changes that no counter shows are found by asking for everything open once in this time.
 FULL_SWEEP_EVERY = timedelta(hours=24)
-# MTurk lets a rejection be overturned for so long after the answer was submitted.
-OVERTURN_WINDOW = timedelta(days=30)
 TEST_WORKER = "ATEST"
 # Between two sweeps of a Connection without open work.
 IDLE_INTERVAL = timedelta(minutes=5)
@@ -480,6 +479,9 @@ def note_remote_status(pairs: Sequence[tuple[Assignment, RemoteAssignment]]) -> 
     overtaken = Decision.objects.filter(
         assignment__in=decided, state__in=[IntentionState.WAITING, IntentionState.QUEUED]
     )
+    # A rejection that was fetched anew does not stand against its being overturned.
+    rejected = [each for each in decided if each.status == AssignmentStatus.REJECTED]
+    overtaken = overtaken.exclude(is_overturn=True, assignment__in=rejected)
     freed = set(overtaken.values_list("assignment_id", flat=True))
     overtaken.update(
         state=IntentionState.OVERTAKEN, lease_until=None, outcome="MTurk had decided this answer before."

@@ -13,10 +13,10 @@ from mturkhub.accounts.actors import Actor
 from mturkhub.common import clock
 from mturkhub.intentions.claiming import IntentionT
 from mturkhub.intentions.models import OPEN_STATES, IntentionState, Operation
-from projects.collecting import OVERTURN_WINDOW
 from projects.models import HIT, Assignment, Batch, Bonus, Decision
 from projects.operating import queue_operations
 from projects.querysets import HITQuerySet
+from projects.rules import OVERTURN_WINDOW
 from projects.states import AssignmentStatus, BatchState, HITStatus, OperationKind
 
 BY = Actor.system("ending a batch")

@@ -4,6 +4,7 @@ Who may is another question: see `mturkhub.accounts.permissions`.
 """
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -11,12 +12,15 @@ from mturkhub.common.errors import ActionRefused
 from mturkhub.common.money import CENT, dollars, to_cents
 from projects.models import Assignment, Batch
 from projects.models.bonus import REASON_MAX
-from projects.states import AssignmentStatus, BatchState, Verdict
+from projects.states import AssignmentStatus, BatchState, HITStatus, Verdict
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 FEEDBACK_MAX = 1024
+# MTurk lets a rejection be overturned for so long after the answer was submitted.
+OVERTURN_WINDOW = timedelta(days=30)
+PACE_MOST = 1_000_000
 # A slip of the finger shall not empty an account; MTurk itself names no limit.
 BONUS_MOST = Decimal("10000.00")
 _AT_WORK = {BatchState.PUBLISHING, BatchState.LIVE, BatchState.PAUSED}
@@ -37,12 +41,16 @@ def _yes_or_no(check: Callable[Concatenate[T, P], None]) -> Callable[Concatenate
 
 def check_can_change(batch: Batch) -> None:
     """Settings are frozen at publishing."""
+    if batch.state == BatchState.SCHEDULED:
+        raise ActionRefused(f"“{batch}” is scheduled. Take that back first, then change it.")
     if batch.state != BatchState.DRAFT:
         raise ActionRefused(f"“{batch}” is published, so its settings stay as they are. Make a new batch.")
 
 
 def check_can_publish(batch: Batch) -> None:
     """Only a draft, and only one with rows."""
+    if batch.state == BatchState.SCHEDULED:
+        raise ActionRefused(f"“{batch}” is scheduled. Take that back first, then publish or change it.")
     if batch.state != BatchState.DRAFT:
         raise ActionRefused(f"“{batch}” has been published already. Nothing was sent twice.")
     if not batch.rows_total:
@@ -64,6 +72,40 @@ def check_balance_covers(balance: Decimal | None, total: Decimal, *, seen: Decim
             f"This costs {dollars(total)} and {dollars(balance)} is free: "
             f"{dollars(total - balance)} is missing. Add funds, or publish fewer rows or answers."
         )
+
+
+def check_publishing(batch: Batch, *, first_rows: int | None, rows_per_hour: int | None) -> None:
+    """The trial's rows, and the pace."""
+    if first_rows is not None and not 1 <= first_rows <= batch.rows_total:
+        raise ActionRefused(
+            f"A trial takes 1 to {batch.rows_total:,} rows of this file; this says {first_rows:,}.",
+            status=400,
+        )
+    if rows_per_hour is not None and not 1 <= rows_per_hour <= PACE_MOST:
+        raise ActionRefused(
+            f"A pace is 1 to {PACE_MOST:,} rows an hour; this says {rows_per_hour:,}. Leave it empty for no pace.",
+            status=400,
+        )
+
+
+def check_max_cost(total: Decimal, max_cost: Decimal | None) -> None:
+    """The person or script agreed to so many dollars."""
+    if max_cost is not None and total > max_cost:
+        raise ActionRefused(
+            f"This costs {dollars(total)} by now, more than the {dollars(max_cost)} agreed to. Nothing was done; "
+            "look at the new price."
+        )
+
+
+def check_can_publish_rest(batch: Batch) -> None:
+    """After a trial."""
+    if batch.state != BatchState.LIVE or not batch.rows_not_published:
+        raise ActionRefused(f"“{batch}” is {batch.state}, and none of its rows waits to be published.")
+
+
+def check_can_republish(batch: Batch) -> None:
+    if batch.state != BatchState.LIVE:
+        raise ActionRefused(f"“{batch}” is {batch.state}: only what is live can be asked for again.")
 
 
 def check_can_retry(batch: Batch) -> None:
@@ -119,6 +161,24 @@ def check_can_decide(assignment: Assignment) -> None:
         )
 
 
+def check_can_overturn(assignment: Assignment, *, now: datetime) -> None:
+    """MTurk lets a rejection be overturned until 30 days after the answer came, while the HIT exists."""
+    if assignment.status != AssignmentStatus.REJECTED:
+        raise ActionRefused(f"This answer is {assignment.status}, not Rejected. Nothing was changed.")
+    if assignment.pending_verdict:
+        raise ActionRefused("This rejection is just being overturned.")
+    last_day = assignment.submitted_at + OVERTURN_WINDOW
+    if last_day <= now:
+        raise ActionRefused(
+            f"MTurk let this rejection be overturned until {last_day:%d %b %Y}, 30 days after the answer came. A bonus "
+            "still reaches the Worker."
+        )
+    if assignment.hit.hit_status == HITStatus.DISPOSED or assignment.hit.missing_since:
+        raise ActionRefused(
+            "The HIT is no longer at MTurk, so its rejections stand. A bonus still reaches the Worker."
+        )
+
+
 def check_feedback(verdict: Verdict, feedback: str) -> None:
     """A rejection needs a reason, for the Worker reads it; MTurk takes 1,024 characters."""
     if verdict == Verdict.REJECT and not feedback.strip():
@@ -152,10 +212,13 @@ def check_bonus(amount: Decimal, reason: str) -> None:
 
 can_change = _yes_or_no(check_can_change)
 can_publish = _yes_or_no(check_can_publish)
+can_publish_rest = _yes_or_no(check_can_publish_rest)
+can_republish = _yes_or_no(check_can_republish)
 can_retry = _yes_or_no(check_can_retry)
 can_pause = _yes_or_no(check_can_pause)
 can_resume = _yes_or_no(check_can_resume)
 can_cancel = _yes_or_no(check_can_cancel)
 can_change_hits = _yes_or_no(check_can_change_hits)
 can_close = _yes_or_no(check_can_close)
+can_overturn = _yes_or_no(check_can_overturn)
 can_decide = _yes_or_no(check_can_decide)

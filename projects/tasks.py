@@ -26,8 +26,9 @@ from projects.models import HIT, Batch, Bonus, Decision
 from projects.operating import send_operations
 from projects.paying import read_bonuses, send_bonuses
 from projects.publishing import publish_chunk
+from projects.queueing import begin_scheduled
 from projects.sending import send_decisions
-from projects.states import OperationKind
+from projects.states import BatchState, OperationKind
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,15 @@ def publish_due_batches() -> None:
     paused = Connection.objects.filter(Q(creation_paused_at__isnull=False) | Q(paused_at__isnull=False))
     for batch_id in Batch.objects.publishing().exclude(connection__in=paused).values_list("pk", flat=True):
         ring(publish_batch, batch_id)
+
+
+@shared_task
+def begin_scheduled_batches() -> None:
+    """Begin with every batch whose time has come."""
+    due = Batch.objects.filter(state=BatchState.SCHEDULED, publish_at__lte=clock.now())
+    for batch_id in due.values_list("pk", flat=True):
+        if begin_scheduled(batch_id):
+            ring(publish_batch, batch_id)
 
 
 @shared_task

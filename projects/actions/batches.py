@@ -1,6 +1,8 @@
 """What a person can ask of a batch: publish, pause, resume, cancel, close, try failed rows again, collect now."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
 
 from django.db import transaction
 
@@ -8,43 +10,131 @@ from mturkhub.accounts.activity import record
 from mturkhub.accounts.actors import Actor
 from mturkhub.accounts.models import Connection
 from mturkhub.accounts.permissions import Permission, check_can
-from mturkhub.accounts.rules.connections import balance_seen, check_can_use
+from mturkhub.accounts.rules.connections import check_can_use
 from mturkhub.common import clock
+from mturkhub.common.errors import ActionRefused
 from mturkhub.intentions.claiming import ring
 from mturkhub.intentions.models import IntentionState
 from projects import rules, tasks
-from projects.costs import batch_cost
 from projects.counting import recount
 from projects.ending import end
 from projects.models import HIT, Batch
-from projects.queueing import queue_first_round
+from projects.queueing import (
+    Again,
+    begin,
+    check_covered,
+    cost_of,
+    plan_again,
+    queue_missing,
+    queue_rows,
+    rows_at_first,
+    rows_without_hit,
+    spread,
+)
 from projects.states import BatchState
 
 
-def publish_batch(batch: Batch, *, by: Actor) -> Batch:
-    """Queue a HIT for every row of a draft; MTurk hears of it after commit."""
+def publish_batch(
+    batch: Batch,
+    *,
+    by: Actor,
+    first_rows: int | None = None,
+    rows_per_hour: int | None = None,
+    at: datetime | None = None,
+    max_cost: Decimal | None = None,
+) -> Batch:
+    """Queue a HIT for every row of a draft, or for the first so many as a trial; MTurk hears of it after commit.
+
+    With a pace, so many are created an hour; with a time that is to come it begins then. Refused if it costs more
+    than `max_cost` dollars.
+    """
     check_can(by, Permission.BATCH_PUBLISH, batch.team_id)
     with transaction.atomic():
         batch = locked(batch)
         rules.check_can_publish(batch)
-        check_can_use(batch.connection, batch.team_id)
-        cost = batch_cost(
-            rows=batch.rows_total,
-            reward=batch.reward,
-            max_assignments=batch.max_assignments,
-            schedule=batch.connection.fee_schedule,
-        )
-        rules.check_balance_covers(
-            batch.connection.balance, cost.total, seen=balance_seen(batch.connection, batch.team_id)
-        )
-        now = clock.now()
-        queue_first_round(batch, by=by, now=now)
-        batch.state = BatchState.PUBLISHING
-        batch.published_at, batch.published_by = now, by.user or batch.created_by
-        batch.save(update_fields=["state", "published_at", "published_by"])
-        record(by, "batch.published", batch, team_id=batch.team_id, rows=cost.rows, total=str(cost.total))
-        ring(tasks.publish_batch, batch.pk)
+        rules.check_publishing(batch, first_rows=first_rows, rows_per_hour=rows_per_hour)
+        batch.first_rows, batch.rows_per_hour, batch.state_reason = first_rows, rows_per_hour, ""
+        cost = cost_of(batch, rows_at_first(batch))
+        rules.check_max_cost(cost.total, max_cost)
+        check_covered(batch, cost.total)
+        if at is not None and at > clock.now():
+            batch.state, batch.publish_at, batch.scheduled_by = BatchState.SCHEDULED, at, by.somebody
+            record(
+                by,
+                "batch.scheduled",
+                batch,
+                team_id=batch.team_id,
+                rows=cost.rows,
+                total=str(cost.total),
+                at=f"{at:%Y-%m-%d %H:%M UTC}",
+            )
+        else:
+            begin(batch, by=by)
+            ring(tasks.publish_batch, batch.pk)
+        batch.save()
     return batch
+
+
+def unschedule_batch(batch: Batch, *, by: Actor) -> Batch:
+    """Make a scheduled batch a draft again."""
+    check_can(by, Permission.BATCH_PUBLISH, batch.team_id)
+    with transaction.atomic():
+        batch = locked(batch)
+        if batch.state != BatchState.SCHEDULED:
+            raise ActionRefused(f"“{batch}” is {batch.state}, not scheduled.")
+        batch.state, batch.publish_at, batch.scheduled_by = BatchState.DRAFT, None, None
+        batch.save(update_fields=["state", "publish_at", "scheduled_by"])
+        record(by, "batch.unscheduled", batch, team_id=batch.team_id)
+    return batch
+
+
+def publish_rest(batch: Batch, *, by: Actor, max_cost: Decimal | None = None) -> Batch:
+    """After a trial: queue a HIT for every row that has none."""
+    check_can(by, Permission.BATCH_PUBLISH, batch.team_id)
+    with transaction.atomic():
+        batch = locked(batch)
+        rules.check_can_publish_rest(batch)
+        cost = cost_of(batch, rows_without_hit(batch))
+        rules.check_max_cost(cost.total, max_cost)
+        check_covered(batch, cost.total)
+        queue_rows(batch, by=by, now=clock.now())
+        _publishing_again(batch)
+        record(
+            by, "batch.rest_published", batch, team_id=batch.team_id, rows=cost.rows, total=str(cost.total)
+        )
+    return batch
+
+
+def republish(batch: Batch, *, by: Actor, max_cost: Decimal | None = None) -> Again:
+    """Ask again for answers that did not come before their HIT was over, or were rejected; in a further round of the
+    same rows, each HIT for exactly what is missing. Returns what was done."""
+    check_can(by, Permission.BATCH_PUBLISH, batch.team_id)
+    with transaction.atomic():
+        batch = locked(batch)
+        rules.check_can_republish(batch)
+        plan = plan_again(batch)
+        if not plan.rows:
+            raise ActionRefused(f"No answer of “{batch}” is missing: each is here, or may still come.")
+        rules.check_max_cost(plan.total, max_cost)
+        check_covered(batch, plan.total)
+        queue_missing(batch, by=by, now=clock.now())
+        _publishing_again(batch)
+        record(
+            by,
+            "batch.republished",
+            batch,
+            team_id=batch.team_id,
+            more=plan.answers,
+            extended=plan.rows,
+            total=str(plan.total),
+        )
+    return plan
+
+
+def _publishing_again(batch: Batch) -> None:
+    batch.state = BatchState.PUBLISHING
+    batch.save(update_fields=["state"])
+    ring(tasks.publish_batch, batch.pk)
 
 
 def pause_batch(batch: Batch, *, by: Actor) -> Batch:
@@ -68,6 +158,7 @@ def resume_batch(batch: Batch, *, by: Actor) -> Batch:
         check_can_use(batch.connection, batch.team_id)
         batch.state, batch.state_reason = BatchState.PUBLISHING, ""
         batch.save(update_fields=["state", "state_reason"])
+        spread(batch, now=clock.now())
         record(by, "batch.resumed", batch, team_id=batch.team_id)
         ring(tasks.publish_batch, batch.pk)
     return batch

@@ -18,7 +18,6 @@ from mturkhub.accounts.permissions import Permission, check_can
 from mturkhub.accounts.rules.connections import balance_seen, check_can_use
 from mturkhub.common import clock
 from mturkhub.common.errors import ActionRefused
-from mturkhub.common.money import dollars
 from mturkhub.gateway.fees import LARGE_HIT, fee_per_assignment
 from mturkhub.intentions.claiming import ring
 from mturkhub.intentions.models import IntentionState
@@ -69,11 +68,7 @@ def _free_places(batch: Batch, hits: HITQuerySet[HIT]) -> tuple[int, Decimal]:
 
 def _check_price(batch: Batch, total: Decimal, max_cost: Decimal | None) -> None:
     """The person or script agreed to a sum, and the balance must cover what it has become."""
-    if max_cost is not None and total > max_cost:
-        raise ActionRefused(
-            f"This costs {dollars(total)} by now, more than the {dollars(max_cost)} agreed to. Nothing was done; "
-            "look at the new price."
-        )
+    rules.check_max_cost(total, max_cost)
     seen = balance_seen(batch.connection, batch.team_id)
     rules.check_balance_covers(batch.connection.balance, total, seen=seen)
 

@@ -104,6 +104,11 @@ class Batch(HITProperties):
 
     created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
+    # How it is published: only so many rows at first, so many an hour, not before this time. Empty: all, at once, now.
+    first_rows = models.PositiveIntegerField(null=True, blank=True)
+    rows_per_hour = models.PositiveIntegerField(null=True, blank=True)
+    publish_at = models.DateTimeField(null=True, blank=True)
+    scheduled_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     published_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     published_at = models.DateTimeField(null=True, blank=True)
 
@@ -117,6 +122,11 @@ class Batch(HITProperties):
                 fields=["connection", "id"],
                 name="batch_publishing",
                 condition=models.Q(state=BatchState.PUBLISHING.value),
+            ),
+            models.Index(
+                fields=["publish_at"],
+                name="batch_scheduled",
+                condition=models.Q(state=BatchState.SCHEDULED.value),
             ),
             models.Index(
                 fields=["id"],

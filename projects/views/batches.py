@@ -86,6 +86,8 @@ def head(request: TeamRequest, batch: Batch, tab: str) -> dict[str, Any]:
         "can_resume": rules.can_resume(batch),
         "can_retry": rules.can_retry(batch),
         "can_change_hits": rules.can_change_hits(batch),
+        "can_publish_rest": rules.can_publish_rest(batch),
+        "can_republish": rules.can_republish(batch),
         "can_cancel": rules.can_cancel(batch),
         "can_close": rules.can_close(batch),
         "to_review": to_review,

@@ -20,6 +20,7 @@ from projects.actions import batches, hits
 from projects.ending import overturnable_answers
 from projects.forms.hits import AnswersForm, OpenForForm
 from projects.models import HIT, Assignment, Batch
+from projects.queueing import cost_of, plan_again, rows_without_hit
 from projects.states import AssignmentStatus
 from projects.views.batches import batch_or_404, head
 
@@ -63,7 +64,7 @@ def _agreed(request: TeamRequest, batch: Batch) -> Decimal:
         raise ActionRefused("The page did not say what this costs. Open it again.", status=400) from None
 
 
-def _do(request: TeamRequest, act: Callable[[], None]) -> int:
+def _do(request: TeamRequest, act: Callable[[], object]) -> int:
     """Do it, or say above the page why not; returns the status of the page that comes again, 0 when it is done."""
     try:
         act()
@@ -191,6 +192,41 @@ def close(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
 def _check_name(request: TeamRequest, batch: Batch, delete: bool) -> None:
     if delete and request.POST.get("name", "").strip() != batch.name.strip():
         raise ActionRefused(f"To delete its HITs at MTurk, type the batch’s name: {batch.name}", status=400)
+
+
+@require_http_methods(["GET", "POST"])
+def publish_rest(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    """After a trial: the rows that have no HIT."""
+    batch, _ = _asked(request, public_id)
+    status = 200
+    if request.method == "POST":
+        status = _do(
+            request,
+            lambda: batches.publish_rest(batch, by=request.actor, max_cost=_agreed(request, batch)),
+        )
+        if not status:
+            return _back(batch, None)
+        batch = batch_or_404(request, public_id)
+    rules.check_can_publish_rest(batch)
+    plan = cost_of(batch, rows_without_hit(batch))
+    return _page(request, batch, "publish_rest", None, plan=plan, status=status)
+
+
+@require_http_methods(["GET", "POST"])
+def republish(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    """What did not come, or was rejected, in a further round of the same rows."""
+    batch, _ = _asked(request, public_id)
+    status = 200
+    if request.method == "POST":
+        status = _do(
+            request, lambda: batches.republish(batch, by=request.actor, max_cost=_agreed(request, batch))
+        )
+        if not status:
+            messages.info(request, "Asked again; the further HITs are being created.")
+            return _back(batch, None)
+        batch = batch_or_404(request, public_id)
+    rules.check_can_republish(batch)
+    return _page(request, batch, "republish", None, plan=plan_again(batch), status=status)
 
 
 @require_POST

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from mturkhub.accounts.actors import TeamRequest
 from mturkhub.accounts.models import Connection
 from mturkhub.accounts.permissions import Permission, can
+from mturkhub.common import clock
 from mturkhub.common.errors import ActionRefused
 from mturkhub.common.money import dollars
 from mturkhub.gateway.fees import fee_per_assignment
@@ -118,6 +119,8 @@ def _evidence(
         "before": queue[place - 1] if place > 0 else None,
         "after": queue[place + 1] if 0 <= place < len(queue) - 1 else None,
         "can_undo": bool(current.pending_verdict),
+        "can_overturn": rules.can_overturn(current, now=clock.now()),
+        "overturn_until": current.submitted_at + rules.OVERTURN_WINDOW,
     }
 
 
@@ -189,6 +192,14 @@ def leave_out(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     if counted:
         request.session["left_out_with_it"] = str(assignment.public_id)
     return _back(request, assignment)
+
+
+@require_POST
+def overturn(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    assignment = _assignment(request, public_id)
+    reviews.overturn_rejection(assignment, by=request.actor, feedback=request.POST.get("feedback", ""))
+    _undo_hint(request, assignment, "Overturning the rejection.")
+    return _back(request, assignment, go_on=False)
 
 
 @require_POST
@@ -300,7 +311,7 @@ def home(request: TeamRequest) -> HttpResponse:
         "nav": "home",
         "needs": _needs(batches.filter(published_at__isnull=False), connections),
         "batches": [(batch, row_bar(batch)) for batch in live.order_by("-pk")[:10]],
-        "drafts": batches.drafts().order_by("-pk")[:5],
+        "drafts": batches.filter(state__in=[BatchState.DRAFT, BatchState.SCHEDULED]).order_by("-pk")[:5],
         "steps": _first_steps(request, projects, batches, connections),
     }
     return render(request, "projects/home.html", context)

@@ -76,6 +76,10 @@ def test_pages_that_change_a_batch(olive: Person, lab: Lab, window_of: Window) -
                 address("projects:cancel", batch),
                 address("projects:close", batch),
                 address("projects:bonus", lab.decided.public_id),
+                address("projects:batch", lab.trial.public_id),
+                address("projects:publish_rest", lab.trial.public_id),
+                address("projects:republish", lab.trial.public_id),
+                address("projects:cost", lab.scheduled.public_id),
             ],
         )
         == []

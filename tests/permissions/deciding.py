@@ -43,6 +43,14 @@ ROWS = {
     "projects:expire": Row(get=_MANAGERS, post=_MANAGERS_POST, **_BATCH),
     "projects:cancel": Row(get=_MANAGERS, post=_MANAGERS_POST, **_BATCH),
     "projects:close": Row(get=_MANAGERS, post=_MANAGERS_POST, **_BATCH),
+    "projects:publish_rest": Row(
+        get=_MANAGERS,
+        post=_MANAGERS_POST,
+        data={"total": "99.00"},
+        arguments=lambda world: {"public_id": world.trial.public_id},
+    ),
+    # The answer that was rejected is asked for again.
+    "projects:republish": Row(get=_MANAGERS, post=_MANAGERS_POST, data={"total": "99.00"}, **_BATCH),
     "projects:retry_changes": Row(post=_NOT_NOW, **_BATCH),
     "projects:drop_changes": Row(post=_NOT_NOW, **_BATCH),
     "projects:review": Row(get=SIGNED_IN),
@@ -55,6 +63,9 @@ ROWS = {
     ),
     "projects:approve": Row(post=_REVIEWERS_POST, **_ASSIGNMENT),
     "projects:reject": Row(post=_REVIEWERS_POST, data={"feedback": "The answer is empty."}, **_ASSIGNMENT),
+    "projects:overturn": Row(
+        post=_REVIEWERS_POST, arguments=lambda world: {"public_id": world.rejected.public_id}
+    ),
     "projects:leave_out": Row(post=_REVIEWERS_POST, **_ASSIGNMENT),
     "projects:take_back_in": Row(post=_REVIEWERS_POST, **_ASSIGNMENT),
     "projects:undo": Row(post=_REVIEWERS_POST, **_DECIDED),

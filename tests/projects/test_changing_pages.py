@@ -1,14 +1,18 @@
 """The pages that change HITs and end a batch: what they say beforehand, and that they do exactly that."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 from django.urls import reverse
 
+from mturkhub.accounts.models import Connection
 from mturkhub.intentions.models import Operation
-from projects.models import HIT
+from projects.models import HIT, Batch
+from projects.publishing import publish_chunk
 from tests.conftest import Person
-from tests.fakes.mturk import refusal
+from tests.factories import BatchFactory, ProjectFactory
+from tests.fakes.mturk import FakeMTurk, refusal
 from tests.projects.live import Live
 from tests.projects.pages import count_queries, get, post, words
 
@@ -173,3 +177,103 @@ def test_many_changes_take_as_many_queries_as_few(live: Live, mina: Person) -> N
     post(mina, "extend", live.batch, {"answers": "1", "total": str(Decimal("0.12"))})
 
     assert count_queries(mina, "batch", live.batch) == few
+
+
+# How a batch is published ------------------------------------------------------------------------
+
+
+SETTINGS = {
+    "name": "First",
+    "reward": "0.05",
+    "max_assignments": "3",
+    "assignment_duration_0": "1",
+    "assignment_duration_1": "hours",
+    "lifetime_0": "7",
+    "lifetime_1": "days",
+    "auto_approval_delay_0": "3",
+    "auto_approval_delay_1": "days",
+}
+
+
+@pytest.fixture
+def draft(mina: Person, connection: Connection) -> Batch:
+    project = ProjectFactory(team=mina.team, created_by=mina.user)
+    return BatchFactory(project=project, connection=connection, rows=5)
+
+
+def test_a_trial_costs_what_its_button_says_and_the_rest_is_offered(
+    mina: Person, draft: Batch, market: FakeMTurk
+) -> None:
+    form = {**SETTINGS, "connection": draft.connection_id, "first_rows": "2"}
+    receipt = post(mina, "cost", draft, form, htmx=True).content.decode()
+    assert "Publish 2 HITs for $0.36" in words(receipt)
+
+    post(mina, "publish_batch", draft, {**form, "total": "0.36"})
+    draft.refresh_from_db()
+    publish_chunk(draft, gateway=market)
+    assert len(market.hits) == 2
+    assert "3 rows are not published yet. Publish the rest…" in words(get(mina, "batch", draft))
+    assert "Publish 3 HITs for $0.54" in words(get(mina, "publish_rest", draft))
+
+    post(mina, "publish_rest", draft, {"total": "0.54"})
+    draft.refresh_from_db()
+    publish_chunk(draft, gateway=market)
+    assert len(market.hits) == 5
+
+
+def test_a_schedule_is_in_the_teams_zone_and_can_be_taken_back(mina: Person, draft: Batch) -> None:
+    mina.team.time_zone = "America/New_York"
+    mina.team.save()
+    form = {
+        **SETTINGS,
+        "connection": draft.connection_id,
+        "publish_at": "2030-07-01T09:00",
+        "rows_per_hour": "50",
+    }
+
+    assert "Schedule 5 HITs for $0.90" in words(post(mina, "cost", draft, form, htmx=True).content.decode())
+    post(mina, "publish_batch", draft, {**form, "total": "0.90"})
+
+    draft.refresh_from_db()
+    assert (draft.state, draft.publish_at) == ("scheduled", datetime(2030, 7, 1, 13, 0, tzinfo=UTC))
+    page = words(get(mina, "cost", draft))
+    assert "by Mina" in page
+    assert "50 rows an hour" in page
+    assert "Take that back first" in page
+    post(mina, "unschedule", draft)
+    draft.refresh_from_db()
+    assert draft.state == "draft"
+
+
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        ({"first_rows": "6"}, "This file has 5 rows."),
+        ({"publish_at": "tomorrow"}, "Write a day and a time"),
+        ({"rows_per_hour": "0"}, "greater than or equal to 1"),
+    ],
+)
+def test_an_option_that_makes_no_sense_publishes_nothing(
+    mina: Person, draft: Batch, option: dict[str, str], sentence: str
+) -> None:
+    form = {**SETTINGS, "connection": draft.connection_id, "total": "0.90", **option}
+
+    response = post(mina, "publish_batch", draft, form)
+
+    assert response.status_code == 400
+    assert sentence in words(response.content.decode())
+    draft.refresh_from_db()
+    assert draft.state == "draft"
+
+
+def test_what_is_left_is_asked_for_again_at_its_price(live: Live, mina: Person) -> None:
+    assert "Nothing is missing now" in words(get(mina, "republish", live.batch))
+    live.later(days=8)
+    live.collect()
+    assert "Ask for 6 answers again for $0.36" in words(get(mina, "republish", live.batch))
+
+    refused = post(mina, "republish", live.batch, {"total": "0.30"})
+    assert "more than the $0.30 agreed to" in words(refused.content.decode())
+    post(mina, "republish", live.batch, {"total": "0.36"})
+
+    assert HIT.objects.filter(round=1, publish_state="queued").count() == 2
