@@ -31,6 +31,9 @@ app.conf.update(
     task_routes={
         "projects.tasks.publish_batch": {"queue": "mturk"},
         "projects.tasks.send_due_decisions": {"queue": "mturk"},
+        "projects.tasks.send_due_operations": {"queue": "mturk"},
+        "projects.tasks.send_due_bonuses": {"queue": "mturk"},
+        "projects.tasks.read_paid_bonuses": {"queue": "mturk"},
         "projects.tasks.collect_connection": {"queue": "mturk"},
         "projects.tasks.settle_unknown": {"queue": "mturk"},
         "projects.tasks.refresh_balances": {"queue": "mturk"},
@@ -55,8 +58,16 @@ app.conf.beat_schedule = {
     "heartbeat": every(5, "mturkhub.health.heartbeat"),
     # HITs that wait to be created, also after a lost doorbell or a dead worker.
     "publish": every(5, "projects.tasks.publish_due_batches"),
+    # Batches whose time to be published has come.
+    "schedule": every(10, "projects.tasks.begin_scheduled_batches"),
     # Decisions whose grace time is over.
     "decide": every(5, "projects.tasks.send_all_due_decisions"),
+    # Changes of HITs that wait to be sent, and what cancelled and closing batches still need.
+    "operate": every(5, "projects.tasks.send_all_due_operations"),
+    "end": every(10, "projects.tasks.end_batches"),
+    # Bonuses that wait to be sent; and after a restore, those MTurk has paid meanwhile.
+    "pay": every(5, "projects.tasks.send_all_due_bonuses"),
+    "read bonuses": every(15, "projects.tasks.read_paid_bonuses"),
     # Connections whose next sweep is due.
     "collect": every(5, "projects.tasks.collect_due_connections"),
     # Stale leases, and intentions whose outcome nobody knows.

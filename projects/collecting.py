@@ -22,7 +22,7 @@ from mturkhub.gateway.client import MTurkGateway
 from mturkhub.gateway.errors import MTurkError
 from mturkhub.gateway.records import RemoteAssignment, RemoteHIT
 from mturkhub.intentions.claiming import Outcome, record_outcomes
-from mturkhub.intentions.models import IntentionState
+from mturkhub.intentions.models import IntentionState, Operation
 from mturkhub.workers.models import Worker
 from mturkhub.workers.naming import ensure_team_workers
 from projects.annotations import read_annotation
@@ -32,7 +32,8 @@ from projects.models.project import Approval
 from projects.models.sweep import sweep_interval
 from projects.publishing import ensure_hit_type, finish_if_done, store_remote_hits
 from projects.querysets import HITQuerySet
-from projects.states import AssignmentStatus, HITStatus, Verdict
+from projects.rules import OVERTURN_WINDOW
+from projects.states import AssignmentStatus, BatchState, HITStatus, OperationKind, Verdict
 
 AT_ONCE = Actor.system("approve at once")
 SWEEP_LEASE = timedelta(seconds=120)
@@ -43,8 +44,6 @@ REFETCHES = 3
 LIST_LAG = timedelta(minutes=2)
 # Changes that no counter shows are found by asking for everything open once in this time.
 FULL_SWEEP_EVERY = timedelta(hours=24)
-# MTurk lets a rejection be overturned for so long after the answer was submitted.
-OVERTURN_WINDOW = timedelta(days=30)
 TEST_WORKER = "ATEST"
 # Between two sweeps of a Connection without open work.
 IDLE_INTERVAL = timedelta(minutes=5)
@@ -174,6 +173,8 @@ class _Sweeper:
                 transaction.set_rollback(True)
                 return False
             recount([hit.row_id])
+            # A cancelled batch has one more HIT to expire.
+            Batch.objects.filter(pk=hit.batch_id, state=BatchState.CANCELLED).update(ended_at=None)
         finish_if_done(hit.batch)
         hit.refresh_from_db()
         return True
@@ -295,7 +296,13 @@ class _Sweeper:
             publish_state=IntentionState.UNKNOWN,
             last_sent_at__lt=self.record.begun_at - LIST_LAG,
         )
+        if self._something_was_deleted():
+            # What moves up in the list meanwhile can slip from one page past the next.
+            lost.update(sweeps_without=0)
+            return
         lost.update(sweeps_without=F("sweeps_without") + 1)
+        never = lost.filter(sweeps_without__gte=2, batch__state=BatchState.CANCELLED)
+        never.update(publish_state=IntentionState.CANCELLED, outcome="MTurk does not have it; cancelled.")
         again = list(lost.filter(sweeps_without__gte=2).values_list("pk", flat=True))
         record_outcomes(
             HIT,
@@ -308,6 +315,10 @@ class _Sweeper:
             only=[IntentionState.UNKNOWN],
         )
         HIT.objects.filter(pk__in=again).update(sweeps_without=0)
+
+    def _something_was_deleted(self) -> bool:
+        deletions = Operation.objects.filter(connection=self.connection, kind=OperationKind.DELETE)
+        return deletions.filter(last_sent_at__gte=self.record.begun_at).exists()
 
 
 def _is_fetch_due(hit: HIT, remote: RemoteHIT) -> bool:
@@ -468,6 +479,9 @@ def note_remote_status(pairs: Sequence[tuple[Assignment, RemoteAssignment]]) -> 
     overtaken = Decision.objects.filter(
         assignment__in=decided, state__in=[IntentionState.WAITING, IntentionState.QUEUED]
     )
+    # A rejection that was fetched anew does not stand against its being overturned.
+    rejected = [each for each in decided if each.status == AssignmentStatus.REJECTED]
+    overtaken = overtaken.exclude(is_overturn=True, assignment__in=rejected)
     freed = set(overtaken.values_list("assignment_id", flat=True))
     overtaken.update(
         state=IntentionState.OVERTAKEN, lease_until=None, outcome="MTurk had decided this answer before."

@@ -12,7 +12,9 @@ from itertools import chain
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, F, Q, QuerySet
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Count, F, OuterRef, Q, QuerySet, TextField
+from django.db.models.functions import Cast, JSONObject
 
 from mturkhub.accounts.actors import Actor
 from mturkhub.accounts.permissions import Permission, check_can
@@ -23,7 +25,7 @@ from mturkhub.workers.naming import shown_ids
 from projects.annotations import annotation_for
 from projects.columns import result_header
 from projects.means import as_number, main_field, mean
-from projects.models import HIT, Assignment, Batch, BatchRow
+from projects.models import HIT, Assignment, Batch, BatchRow, Bonus
 from projects.placeholders import as_text
 from projects.states import AssignmentStatus
 
@@ -206,7 +208,9 @@ def _json_lines(batch: Batch, by: Actor, assignments: QuerySet[Assignment]) -> I
         Assignment.objects.filter(batch=batch).order_by().values_list("worker_id", flat=True).distinct(),
         by,
     )
-    for assignment in _read(assignments):
+    paid = Bonus.objects.paid().filter(assignment=OuterRef("pk")).order_by("pk")
+    bonuses = ArraySubquery(paid.values(told=JSONObject(amount=Cast("amount", TextField()), reason="reason")))
+    for assignment in _read(assignments.annotate(paid_bonuses=bonuses)):
         yield _line(
             {
                 "assignment_id": assignment.mturk_id,
@@ -219,6 +223,7 @@ def _json_lines(batch: Batch, by: Actor, assignments: QuerySet[Assignment]) -> I
                 "approval_time": _utc(assignment.approved_at),
                 "rejection_time": _utc(assignment.rejected_at),
                 "feedback": assignment.feedback,
+                "bonuses": assignment.paid_bonuses,
                 "work_time_in_seconds": int(assignment.work_time.total_seconds()),
                 "left_out": assignment.left_out_at is not None,
                 "input": {name: assignment.row.input.get(name) for name in batch.columns},

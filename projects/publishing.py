@@ -243,7 +243,7 @@ def store_created(batch: Batch, hit_type: HITType, results: Sequence[Sent]) -> b
         record_outcomes(HIT, outcomes, only=[IntentionState.SENDING, IntentionState.UNKNOWN])
         recount(sent.hit.row_id for sent in results)
     if created:
-        _expect_answers(batch.connection)
+        expect_answers(batch.connection)
     if funds_ran_out:
         pause_creation(batch.connection, funds_ran_out.sentence)
     if about_account:
@@ -276,7 +276,7 @@ def store_remote_hits(created: Sequence[tuple[HIT, RemoteHIT]], hit_type: HITTyp
         )
 
 
-def _expect_answers(connection: Connection) -> None:
+def expect_answers(connection: Connection) -> None:
     """A Connection without open work is swept rarely; from its first HIT on no longer."""
     soon = clock.now() + sweep_interval(connection)
     Connection.objects.filter(pk=connection.pk, next_sweep_at__gt=soon).update(next_sweep_at=soon)

@@ -5,8 +5,8 @@ from typing import Self, TypeVar
 from django.db import models
 
 from mturkhub.accounts.querysets import TeamQuerySet
-from mturkhub.intentions.models import IntentionState
-from projects.states import AssignmentStatus, BatchState
+from mturkhub.intentions.models import OPEN_STATES, IntentionState
+from projects.states import AssignmentStatus, BatchState, HITStatus
 
 ModelT = TypeVar("ModelT", bound=models.Model, covariant=True)
 
@@ -15,6 +15,10 @@ class BatchQuerySet(TeamQuerySet[ModelT]):
     def publishing(self) -> Self:
         """Batches with HITs that wait to be created."""
         return self.filter(state=BatchState.PUBLISHING)
+
+    def ending(self) -> Self:
+        """Cancelled or closing batches of which something is left to be done at the market."""
+        return self.filter(state__in=[BatchState.CANCELLED, BatchState.CLOSING], ended_at=None)
 
     def drafts(self) -> Self:
         return self.filter(state=BatchState.DRAFT)
@@ -26,6 +30,14 @@ class HITQuerySet(TeamQuerySet[ModelT]):
 
     def failed(self) -> Self:
         return self.filter(publish_state=IntentionState.FAILED)
+
+    def at_the_market(self) -> Self:
+        """Created, and neither deleted there nor missing."""
+        return self.published().filter(missing_since=None).exclude(hit_status=HITStatus.DISPOSED)
+
+    def working(self) -> Self:
+        """Workers can answer them, as far as was last listed: not over, and not all answered."""
+        return self.at_the_market().filter(hit_status__in=[HITStatus.ASSIGNABLE, HITStatus.UNASSIGNABLE])
 
 
 class AssignmentQuerySet(TeamQuerySet[ModelT]):
@@ -40,11 +52,12 @@ class AssignmentQuerySet(TeamQuerySet[ModelT]):
 
 class DecisionQuerySet(TeamQuerySet[ModelT]):
     def open(self) -> Self:
-        return self.filter(
-            state__in=[
-                IntentionState.WAITING,
-                IntentionState.QUEUED,
-                IntentionState.SENDING,
-                IntentionState.UNKNOWN,
-            ]
-        )
+        return self.filter(state__in=OPEN_STATES)
+
+
+class BonusQuerySet(TeamQuerySet[ModelT]):
+    def open(self) -> Self:
+        return self.filter(state__in=OPEN_STATES)
+
+    def paid(self) -> Self:
+        return self.filter(state=IntentionState.DONE)

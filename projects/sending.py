@@ -32,7 +32,7 @@ from mturkhub.intentions.settling import after_error, settles, token_is_live
 from projects.collecting import note_remote_status
 from projects.counting import recount
 from projects.models import HIT, Assignment, Decision
-from projects.states import AssignmentStatus, Verdict
+from projects.states import AssignmentStatus, BatchState, Verdict
 
 CHUNK = 256
 WANTED = {Verdict.APPROVE.value: AssignmentStatus.APPROVED, Verdict.REJECT.value: AssignmentStatus.REJECTED}
@@ -49,6 +49,8 @@ def settle_hits(connection: Connection, gateway: MTurkGateway) -> int:
     """
     now = clock.now()
     unknown = HIT.objects.filter(connection=connection, publish_state=IntentionState.UNKNOWN)
+    # Of a cancelled batch nothing is ever sent again.
+    unknown = unknown.exclude(batch__state=BatchState.CANCELLED)
     live = [
         Outcome(key, IntentionState.QUEUED, "No answer came; asking again with the same token.")
         for key, first_sent_at in unknown.values_list("pk", "first_sent_at")
@@ -97,8 +99,8 @@ def _tell(decisions: Sequence[Decision], held: Claim[Decision], gateway: MTurkGa
 
 def _tell_one(decision: Decision, held: Claim[Decision], gateway: MTurkGateway) -> Told:
     """Send one decision. Runs in a thread: it must not touch the database."""
-    if decision.first_sent_at is not None:
-        # Sent before: look first, for approving twice is an error at MTurk.
+    if decision.first_sent_at is not None or decision.is_overturn:
+        # Sent before: look first, for approving twice is an error at MTurk. It may have been overturned elsewhere, too.
         looked = look_up(decision, gateway)
         if looked is not None:
             return looked
@@ -106,7 +108,11 @@ def _tell_one(decision: Decision, held: Claim[Decision], gateway: MTurkGateway) 
         return Told(decision, Outcome(decision.pk, IntentionState.QUEUED, "Held up; sent again."))
     try:
         if decision.verdict == Verdict.APPROVE:
-            gateway.approve_assignment(decision.assignment.mturk_id, feedback=decision.feedback)
+            gateway.approve_assignment(
+                decision.assignment.mturk_id,
+                feedback=decision.feedback,
+                override_rejection=decision.is_overturn,
+            )
         else:
             gateway.reject_assignment(decision.assignment.mturk_id, feedback=decision.feedback)
     except MTurkError as error:
@@ -120,7 +126,15 @@ def _refused(decision: Decision, error: MTurkError, gateway: MTurkGateway) -> To
         looked = look_up(decision, gateway)
         if looked is not None:
             return looked
+        if decision.is_overturn:
+            return Told(decision, Outcome(decision.pk, IntentionState.FAILED, _TOO_LATE + error.details))
     return Told(decision, after_error(decision.pk, error, attempts=decision.attempts + 1))
+
+
+_TOO_LATE = (
+    "MTurk does not let this rejection be overturned any more: its HIT is deleted, or 30 days have passed since the "
+    "answer came. A bonus still reaches the Worker.\n"
+)
 
 
 def look_up(decision: Decision, gateway: MTurkGateway) -> Told | None:
@@ -132,7 +146,8 @@ def look_up(decision: Decision, gateway: MTurkGateway) -> Told | None:
             text = f"{error.sentence}\n{error.details}"
             return Told(decision, Outcome(decision.pk, IntentionState.UNKNOWN, text))
         return Told(decision, after_error(decision.pk, error, attempts=decision.attempts))
-    if remote.status == AssignmentStatus.SUBMITTED:
+    nothing_yet = AssignmentStatus.REJECTED if decision.is_overturn else AssignmentStatus.SUBMITTED
+    if remote.status == nothing_yet:
         return None
     if remote.status == WANTED[decision.verdict]:
         return Told(decision, Outcome(decision.pk, IntentionState.DONE), remote)
@@ -172,7 +187,9 @@ def store_told(told: Sequence[Told]) -> None:
         note_remote_status(
             [(locked[each.decision.assignment_id], each.remote) for each in ours if each.remote]
         )
-        _raise_completed([each for each in ours if each.outcome.state == IntentionState.DONE], locked)
+        # Overturning moves no counter.
+        counted = [each for each in ours if not each.decision.is_overturn]
+        _raise_completed([each for each in counted if each.outcome.state == IntentionState.DONE], locked)
         recount(assignment.row_id for assignment in locked.values())
 
 
@@ -181,7 +198,7 @@ _ENDS = {IntentionState.DONE, IntentionState.FAILED, IntentionState.OVERTAKEN, I
 
 def _mark_decided(assignment: Assignment, decision: Decision, now: datetime) -> None:
     """As MTurk will show it; the next fetch brings its own times."""
-    assignment.feedback = decision.feedback
+    assignment.feedback = decision.feedback or (assignment.feedback if decision.is_overturn else "")
     if decision.verdict == Verdict.APPROVE:
         assignment.status, assignment.approved_at = AssignmentStatus.APPROVED.value, now
     else:

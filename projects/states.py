@@ -27,7 +27,7 @@ BATCH_FOLLOWS: dict[BatchState, set[BatchState]] = {
     BatchState.PAUSED: {BatchState.PUBLISHING, BatchState.CANCELLED},
     BatchState.CLOSING: {BatchState.CLOSED},
     BatchState.CLOSED: set(),
-    BatchState.CANCELLED: set(),
+    BatchState.CANCELLED: {BatchState.CLOSING},
 }
 
 
@@ -48,6 +48,19 @@ class AssignmentStatus(models.TextChoices):
 class Verdict(models.TextChoices):
     APPROVE = "approve"
     REJECT = "reject"
+
+
+class OperationKind(models.TextChoices):
+    """The writes about a HIT after it was created, each named as MTurk's operation."""
+
+    ADD_ANSWERS = "create_additional_assignments_for_hit", "more answers"
+    EXPIRE = "update_expiration_for_hit", "another expiration"
+    DELETE = "delete_hit", "deletion"
+
+    @property
+    def family(self) -> str:
+        """At most one of a family is open for a HIT: expiring and deleting exclude each other."""
+        return "hit_answers" if self == OperationKind.ADD_ANSWERS else "hit_expiration"
 
 
 class RowProgress(models.TextChoices):

@@ -15,15 +15,20 @@ from mturkhub.common import clock
 from mturkhub.common.errors import ActionRefused
 from mturkhub.gateway.errors import MTurkError
 from mturkhub.intentions.claiming import ring
-from mturkhub.intentions.models import IntentionState, Job, JobState
+from mturkhub.intentions.models import IntentionState, Job, JobState, Operation
 from mturkhub.intentions.settling import clear_all_stale, connections_to_settle, settle_connection
 from projects.balances import refresh_balance
 from projects.bulk_deciding import run_chunk
 from projects.checking import delete_expired_uploads, run_check, uploads_to_check
 from projects.collecting import sweep
-from projects.models import Batch, Decision
+from projects.ending import end
+from projects.models import HIT, Batch, Bonus, Decision
+from projects.operating import send_operations
+from projects.paying import read_bonuses, send_bonuses
 from projects.publishing import publish_chunk
+from projects.queueing import begin_scheduled
 from projects.sending import send_decisions
+from projects.states import BatchState, OperationKind
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +52,15 @@ def publish_due_batches() -> None:
 
 
 @shared_task
+def begin_scheduled_batches() -> None:
+    """Begin with every batch whose time has come."""
+    due = Batch.objects.filter(state=BatchState.SCHEDULED, publish_at__lte=clock.now())
+    for batch_id in due.values_list("pk", flat=True):
+        if begin_scheduled(batch_id):
+            ring(publish_batch, batch_id)
+
+
+@shared_task
 def send_due_decisions(connection_id: int) -> None:
     """Send a chunk of one Connection's decisions, and ring for the next."""
     connection = Connection.objects.get(pk=connection_id)
@@ -62,6 +76,63 @@ def send_all_due_decisions() -> None:
     )
     for connection_id in due.values_list("connection_id", flat=True).distinct():
         ring(send_due_decisions, connection_id)
+
+
+@shared_task
+def send_due_operations(connection_id: int) -> None:
+    """Send a chunk of one Connection's changes of HITs, and ring for the next."""
+    connection = Connection.objects.get(pk=connection_id)
+    if send_operations(connection, gateway=gateway_for(connection)):
+        ring(send_due_operations, connection_id)
+
+
+@shared_task
+def send_all_due_operations() -> None:
+    """Ring for every Connection that has changes of HITs to send."""
+    due = Operation.objects.filter(
+        state=IntentionState.QUEUED,
+        due_at__lte=clock.now(),
+        kind__in=OperationKind.values,
+        connection__paused_at=None,
+    )
+    for connection_id in due.values_list("connection_id", flat=True).distinct():
+        ring(send_due_operations, connection_id)
+
+
+@shared_task
+def send_due_bonuses(connection_id: int) -> None:
+    """Send a chunk of one Connection's bonuses, and ring for the next."""
+    connection = Connection.objects.get(pk=connection_id)
+    if send_bonuses(connection, gateway=gateway_for(connection)):
+        ring(send_due_bonuses, connection_id)
+
+
+@shared_task
+def send_all_due_bonuses() -> None:
+    """Ring for every Connection that has bonuses to send."""
+    due = Bonus.objects.filter(
+        state=IntentionState.QUEUED, due_at__lte=clock.now(), connection__paused_at=None
+    )
+    for connection_id in due.values_list("connection_id", flat=True).distinct():
+        ring(send_due_bonuses, connection_id)
+
+
+@shared_task
+def read_paid_bonuses() -> None:
+    """After a restore: read which bonuses were paid since the backup. Without an answer it is tried again."""
+    unread = HIT.objects.filter(bonuses_unread=True).values("connection")
+    for connection in Connection.objects.filter(pk__in=unread):
+        try:
+            read_bonuses(connection, gateway=gateway_for(connection))
+        except (MTurkError, ActionRefused) as error:
+            log.warning("No bonuses of Connection %s could be read: %s", connection.pk, error.sentence)
+
+
+@shared_task
+def end_batches() -> None:
+    """Go a step towards the end of every cancelled or closing batch."""
+    for batch in Batch.objects.ending():
+        end(batch)
 
 
 @shared_task

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from projects.views import activity, batches, projects, reviews, templates, uploads
+from projects.views import activity, batches, hits, payments, projects, reviews, templates, uploads
 
 app_name = "projects"
 
@@ -26,6 +26,7 @@ urlpatterns = [
     path("uploads/<uuid:public_id>/batch/", uploads.make_batch, name="make_batch"),
     path("batches/<uuid:public_id>/cost/", uploads.cost, name="cost"),
     path("batches/<uuid:public_id>/publish/", uploads.publish_batch, name="publish_batch"),
+    path("batches/<uuid:public_id>/unschedule/", uploads.unschedule, name="unschedule"),
     path("batches/<uuid:public_id>/", batches.batch, name="batch"),
     path("batches/<uuid:public_id>/figures/", batches.batch_figures, name="batch_figures"),
     path("batches/<uuid:public_id>/rows/", batches.batch_rows, name="batch_rows"),
@@ -39,13 +40,25 @@ urlpatterns = [
     path("batches/<uuid:public_id>/pause/", batches.pause, name="pause"),
     path("batches/<uuid:public_id>/resume/", batches.resume, name="resume"),
     path("batches/<uuid:public_id>/retry/", batches.retry_failed, name="retry_failed"),
+    path("batches/<uuid:public_id>/extend/", hits.extend, name="extend"),
+    path("batches/<uuid:public_id>/more-time/", hits.more_time, name="more_time"),
+    path("batches/<uuid:public_id>/expire/", hits.expire, name="expire"),
+    path("batches/<uuid:public_id>/cancel/", hits.cancel, name="cancel"),
+    path("batches/<uuid:public_id>/close/", hits.close, name="close"),
+    path("batches/<uuid:public_id>/rest/", hits.publish_rest, name="publish_rest"),
+    path("batches/<uuid:public_id>/republish/", hits.republish, name="republish"),
+    path("batches/<uuid:public_id>/changes/retry/", hits.retry_changes, name="retry_changes"),
+    path("batches/<uuid:public_id>/changes/drop/", hits.drop_changes, name="drop_changes"),
     path("review/", reviews.review, name="review"),
     path("batches/<uuid:public_id>/review/", reviews.review_batch, name="review_batch"),
     path("batches/<uuid:public_id>/decide/", reviews.decide_many, name="decide_many"),
     path("assignments/<uuid:public_id>/approve/", reviews.approve, name="approve"),
     path("assignments/<uuid:public_id>/reject/", reviews.reject, name="reject"),
+    path("assignments/<uuid:public_id>/overturn/", reviews.overturn, name="overturn"),
     path("assignments/<uuid:public_id>/leave-out/", reviews.leave_out, name="leave_out"),
     path("assignments/<uuid:public_id>/take-back-in/", reviews.take_back_in, name="take_back_in"),
     path("assignments/<uuid:public_id>/undo/", reviews.undo, name="undo"),
+    path("assignments/<uuid:public_id>/bonus/", payments.bonus, name="bonus"),
+    path("bonuses/<uuid:public_id>/retry/", payments.retry_bonus, name="retry_bonus"),
     path("jobs/<uuid:public_id>/", reviews.job, name="job"),
 ]

@@ -10,14 +10,16 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from mturkhub.accounts.actions.invitations import invite
 from mturkhub.accounts.models import AccountGrant, Connection, Invitation, Team, User
+from mturkhub.common import clock
 from mturkhub.intentions.models import Job
 from projects.actions.reviews import approve_assignment
 from projects.actions.uploads import upload_file
-from projects.models import Assignment, Batch, BatchUpload, Project
+from projects.models import Assignment, Batch, BatchUpload, Bonus, Project
 from tests.factories import (
     AccountGrantFactory,
     AssignmentFactory,
     BatchFactory,
+    BonusFactory,
     MembershipFactory,
     ProjectFactory,
     TeamFactory,
@@ -36,9 +38,13 @@ class World:
     project: Project
     batch: Batch
     draft: Batch
+    # Live, with a row that has no HIT.
+    trial: Batch
     assignment: Assignment
     # Olive has just approved it: MTurk has not been told.
     decided: Assignment
+    rejected: Assignment
+    refused_bonus: Bonus
     upload: BatchUpload
     job: Job
     grant: AccountGrant
@@ -67,8 +73,11 @@ def world(team, connection, olive) -> World:
         project=project,
         batch=batch,
         draft=BatchFactory(project=project, connection=connection, template=batch.template, rows=2),
+        trial=_trial(BatchFactory(project=project, connection=connection, template=batch.template, rows=2)),
         assignment=AssignmentFactory(hit=batch.hits.first()),
         decided=decided,
+        rejected=AssignmentFactory(hit=batch.hits.first(), status="Rejected", submitted_at=clock.now()),
+        refused_bonus=BonusFactory(assignment=decided, state="failed", by=olive.user),
         upload=upload_file(project, by=olive.actor, name="texts.csv", chunks=[b"text\nhello\n"]),
         job=Job.objects.create(team=team, kind="decide_many", title="Approve 2 answers", by=olive.user),
         grant=AccountGrantFactory(account=connection.account),
@@ -79,6 +88,12 @@ def world(team, connection, olive) -> World:
         invitation=made.invitation,
         invitation_link=made.link,
     )
+
+
+def _trial(batch: Batch) -> Batch:
+    batch.state, batch.published_at, batch.published_by = "live", clock.now(), batch.created_by
+    batch.save()
+    return batch
 
 
 def names(patterns: list[URLPattern | URLResolver], namespace: str = "") -> Iterator[str]:

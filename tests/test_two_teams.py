@@ -9,6 +9,8 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.db import transaction
@@ -21,7 +23,7 @@ from mturkhub.accounts.permissions import Loan
 from mturkhub.common.errors import ActionRefused
 from mturkhub.intentions import claiming
 from mturkhub.workers.naming import find_workers
-from projects.actions import batches, reviews
+from projects.actions import batches, hits, payments, reviews
 from projects.actions.projects import create_project, save_template
 from projects.actions.uploads import create_batch, upload_file
 from projects.collecting import sweep
@@ -134,6 +136,19 @@ def test_no_list_of_one_team_names_anything_of_the_other(stan, world):  # noqa: 
         lambda of, by: reviews.decide_many(
             of.batch, Assignment.objects.all(), by=by, verdict=Verdict.APPROVE
         ),
+        lambda of, by: hits.extend_answers(of.batch, by=by, answers=1),
+        lambda of, by: hits.extend_time(of.batch, by=by, open_for=timedelta(days=60)),
+        lambda of, by: hits.expire_early(of.batch, by=by),
+        lambda of, by: hits.retry_failed_operations(of.batch, by=by),
+        lambda of, by: hits.drop_failed_operations(of.batch, by=by),
+        lambda of, by: batches.publish_rest(of.trial, by=by),
+        lambda of, by: batches.republish(of.batch, by=by),
+        lambda of, by: batches.unschedule_batch(of.draft, by=by),
+        lambda of, by: reviews.overturn_rejection(of.rejected, by=by),
+        lambda of, by: batches.cancel_batch(of.batch, by=by),
+        lambda of, by: batches.close_batch(of.batch, by=by),
+        lambda of, by: payments.send_bonus(of.assignment, by=by, amount=Decimal("0.50"), reason="Good"),
+        lambda of, by: payments.retry_bonus(of.refused_bonus, by=by),
         lambda of, by: create_batch(of.upload, by=by, connection=of.connection),
         lambda of, by: list(results_csv(of.batch, by=by)),
         lambda of, by: list(results_jsonl(of.batch, by=by)),

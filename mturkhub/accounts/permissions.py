@@ -20,6 +20,8 @@ class Permission(StrEnum):
     PROJECT_EDIT = "project_edit", "make or change projects"
     BATCH_CREATE = "batch_create", "upload batches"
     BATCH_PUBLISH = "batch_publish", "publish"
+    BONUS_SEND = "bonus_send", "send bonuses"
+    OVERTURNING_GIVE_UP = "overturning_give_up", "delete HITs whose rejections could still be overturned"
     BATCH_COLLECT = "batch_collect", "ask for new answers now"
     ASSIGNMENT_APPROVE = "assignment_approve", "approve answers"
     ASSIGNMENT_REJECT = "assignment_reject", "reject answers"
@@ -61,7 +63,10 @@ class Role(StrEnum):
     """A named list of permissions, with the sentence the team page prints."""
 
     OWNER = "owner", "Everything, including keys, members and real Worker ids."
-    MANAGER = "manager", "Projects, uploads, publishing, decisions and downloads; no keys, no members."
+    MANAGER = (
+        "manager",
+        "Projects, uploads, publishing, decisions, bonuses and downloads; no keys, no members.",
+    )
     REVIEWER = "reviewer", "Approve, reject and leave out answers; no uploads, no publishing."
     VIEWER = "viewer", "Read progress and results, with pseudonyms; change nothing."
 
@@ -83,7 +88,12 @@ _REVIEW = frozenset(
         Permission.RESULTS_EXPORT,
     }
 )
-_MANAGE = _REVIEW | {Permission.PROJECT_EDIT, Permission.BATCH_CREATE, Permission.BATCH_PUBLISH}
+_MANAGE = _REVIEW | {
+    Permission.PROJECT_EDIT,
+    Permission.BATCH_CREATE,
+    Permission.BATCH_PUBLISH,
+    Permission.BONUS_SEND,
+}
 
 ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.OWNER: frozenset(Permission),

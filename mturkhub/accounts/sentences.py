@@ -41,8 +41,19 @@ SENTENCES = {
     "team.handed_over": "handed the team over to {thing}",
     "team.made": "made the team {thing}",
 }
-_COUNTED = {"rows": "row", "hits": "failed row", "answers": "answer", "lines": "line"}
-_MONEY = {"balance", "total"}
+_COUNTED = {
+    "rows": "row",
+    "hits": "failed row",
+    "answers": "answer",
+    "lines": "line",
+    "waiting": "HIT",
+    "extended": "row",
+    "given": "HIT",
+    "live": "HIT",
+    "more": "answer",
+    "changes": "change",
+}
+_MONEY = {"amount", "balance", "total"}
 
 
 def register_sentences(sentences: Mapping[str, str]) -> None:

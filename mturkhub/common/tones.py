@@ -40,6 +40,24 @@ _PUBLISH = {
     "unknown": Tone("blue", "checking", "Sent, and no answer came: looking whether it exists.", "ring"),
     "cancelled": Tone("grey", "cancelled", "Will not be created."),
 }
+_CHANGE = {
+    "queued": Tone("grey", "queued", "Waits for its turn to be sent."),
+    "sending": Tone("blue", "sending", "On its way to MTurk.", "ring"),
+    "unknown": Tone("blue", "checking", "Sent, and no answer came: looking what happened.", "ring"),
+    "done": Tone("grey", "done", "MTurk has confirmed it."),
+    "failed": Tone("red", "refused", "MTurk refused it; see why, and try again or let it be."),
+    "overtaken": Tone("grey", "overtaken", "MTurk's own state had moved on."),
+    "cancelled": Tone("grey", "cancelled", "Taken back before it was sent."),
+}
+_BONUS = {
+    "queued": Tone("green", "Paying…", "Asked for here; MTurk has not confirmed it yet.", "pending"),
+    "sending": Tone("green", "Paying…", "On its way to MTurk.", "pending"),
+    "unknown": Tone("blue", "checking", "Sent, and no answer came: looking whether it was paid.", "ring"),
+    "done": Tone("green", "Paid", "MTurk has paid it."),
+    "failed": Tone("red", "Not paid", "MTurk refused it; see why, and try again."),
+    "overtaken": Tone("grey", "overtaken", "The same had been paid already."),
+    "cancelled": Tone("grey", "cancelled", "Taken back before it was sent."),
+}
 _HIT = {
     "Assignable": Tone("blue", "Assignable", "Workers can accept it."),
     "Unassignable": Tone(
@@ -70,6 +88,8 @@ TONES: dict[str, dict[str, Tone]] = {
     "batch": _BATCH,
     "row": _ROW,
     "publish": _PUBLISH,
+    "bonus": _BONUS,
+    "change": _CHANGE,
     "hit": _HIT,
     "assignment": _ASSIGNMENT,
     "job": _JOB,

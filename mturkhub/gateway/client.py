@@ -26,7 +26,7 @@ from mturkhub.common.money import to_cents
 from mturkhub.common.tallies import tallies
 from mturkhub.gateway.errors import MTurkError
 from mturkhub.gateway.failures import UnreadableAnswer, explain
-from mturkhub.gateway.records import AccountBalance, RemoteAssignment, RemoteHIT
+from mturkhub.gateway.records import AccountBalance, RemoteAssignment, RemoteBonus, RemoteHIT
 
 if TYPE_CHECKING:
     from mypy_boto3_mturk import MTurkClient
@@ -178,6 +178,32 @@ class MTurkGateway:
     def reject_assignment(self, assignment_id: str, *, feedback: str) -> None:
         self._call("reject_assignment", _nothing, AssignmentId=assignment_id, RequesterFeedback=feedback)
 
+    # Bonuses
+
+    def send_bonus(
+        self, assignment_id: str, *, worker_id: str, amount: Decimal, reason: str, unique_request_token: str
+    ) -> None:
+        """Pay extra for submitted work; dollars, without the fee. A token used within 24 hours is an error."""
+        self._call(
+            "send_bonus",
+            _nothing,
+            AssignmentId=assignment_id,
+            WorkerId=worker_id,
+            BonusAmount=str(to_cents(amount)),
+            Reason=reason,
+            UniqueRequestToken=unique_request_token,
+        )
+
+    def list_bonus_payments(self, *, hit_id: str = "", assignment_id: str = "") -> list[RemoteBonus]:
+        """All bonuses of a HIT, or of one Assignment; exactly one of both is given."""
+        of = {"AssignmentId": assignment_id} if assignment_id else {"HITId": hit_id}
+        pages = self._pages(
+            "list_bonus_payments",
+            lambda answer: [_bonus(bonus) for bonus in answer.get("BonusPayments", [])],
+            **of,
+        )
+        return [bonus for page in pages for bonus in page]
+
     # How every call is made
 
     def _call(self, method: str, read: Callable[[dict[str, Any]], AnswerT], **parameters: Any) -> AnswerT:
@@ -298,6 +324,16 @@ def _assignment(assignment: dict[str, Any]) -> RemoteAssignment:
         rejected_at=_time(assignment, "RejectionTime"),
         feedback=assignment.get("RequesterFeedback", ""),
         answer=assignment.get("Answer", ""),
+    )
+
+
+def _bonus(bonus: dict[str, Any]) -> RemoteBonus:
+    return RemoteBonus(
+        assignment_id=bonus["AssignmentId"],
+        worker_id=bonus["WorkerId"],
+        amount=Decimal(bonus["BonusAmount"]),
+        reason=bonus["Reason"],
+        granted_at=bonus["GrantTime"].astimezone(UTC),
     )
 
 

@@ -84,6 +84,11 @@ class MTurkError(Exception):
         """Whether MTurk says that the HIT or Assignment asked for does not exist."""
         return self.code in {"HITDoesNotExist", "AssignmentDoesNotExist"}
 
+    @property
+    def is_repeat(self) -> bool:
+        """Whether MTurk has worked on this request before. Its text alone is known, not its code."""
+        return self.kind == "RequestError" and "has already been processed" in self.details
+
 
 def existing_hit_id(error: MTurkError) -> str:
     """The id of the HIT that a HitAlreadyExists names in its text, its only place; empty when it has none."""

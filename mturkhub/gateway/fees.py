@@ -24,3 +24,8 @@ def fee_per_assignment(
     if masters:
         rate += MASTERS_RATE
     return max(MINIMUM, to_cents(reward * rate))
+
+
+def bonus_fee(amount: Decimal, schedule: str) -> Decimal:
+    """The fee for a bonus of so many dollars: 20 %, whatever the HIT."""
+    return Decimal("0.00") if schedule == "none" else max(MINIMUM, to_cents(amount * BASE_RATE))

@@ -53,3 +53,14 @@ class RemoteAssignment:
     feedback: str
     # QuestionFormAnswers XML, exactly as it came.
     answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteBonus:
+    """A bonus that was paid, as ListBonusPayments shows it; the amount in dollars, without the fee."""
+
+    assignment_id: str
+    worker_id: str
+    amount: Decimal
+    reason: str
+    granted_at: datetime

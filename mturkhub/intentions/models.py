@@ -1,7 +1,7 @@
 """Every write on its way to MTurk, and bulk work.
 
-An intention is a committed row that exists before MTurk is called. The HIT, the Decision and later the Bonus
-and the Operation are intentions; the columns they share stand here.
+An intention is a committed row that exists before MTurk is called. The HIT, the Decision, the Bonus and the
+Operation are intentions; the columns they share stand here.
 """
 
 import uuid
@@ -60,6 +60,57 @@ class Intention(models.Model):
 
     class Meta:
         abstract = True
+
+
+class Operation(Intention):
+    """Every other write to MTurk about one thing: more answers, another expiration, deletion.
+
+    The room that knows the thing registers how its kinds are sent; `target_id` is a key of that room's table.
+    """
+
+    public_id = models.UUIDField(default=new_public_id, unique=True, editable=False)
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=40)
+    # Wishes that exclude each other, e.g. expiring and deleting one HIT.
+    family = models.CharField(max_length=40)
+    target_id = models.BigIntegerField()
+    # Of whatever lists it: for a HIT the key of its Batch.
+    subject_id = models.BigIntegerField()
+    # What is wanted, and what was there before, in plain values.
+    values = models.JSONField(default=dict)
+    state = models.CharField(
+        max_length=20, choices=IntentionState.choices, default=IntentionState.QUEUED.value
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = TeamQuerySet["Operation"].as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["family", "target_id"], name="one_open_operation", condition=Q(state__in=OPEN_STATES)
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["connection", "due_at", "id"], name="operation_to_send", condition=Q(state="queued")
+            ),
+            models.Index(
+                fields=["connection", "id"],
+                name="operation_unsettled",
+                condition=Q(state__in=["sending", "unknown"]),
+            ),
+            # What a page lists, and what the next one for the same thing replaces or waits for.
+            models.Index(
+                fields=["subject_id", "family", "state"],
+                name="operation_unfinished",
+                condition=Q(state__in=[*OPEN_STATES, IntentionState.FAILED.value]),
+            ),
+            models.Index(fields=["target_id", "family", "-id"], name="operation_of_target"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.target_id}"
 
 
 class JobState(models.TextChoices):

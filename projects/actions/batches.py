@@ -1,80 +1,147 @@
-"""What a person can ask of a batch: publish, pause, resume, try failed rows again, collect now."""
+"""What a person can ask of a batch: publish, pause, resume, cancel, close, try failed rows again, collect now."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
 
-from django.db import connection as database
 from django.db import transaction
 
 from mturkhub.accounts.activity import record
 from mturkhub.accounts.actors import Actor
 from mturkhub.accounts.models import Connection
 from mturkhub.accounts.permissions import Permission, check_can
-from mturkhub.accounts.rules.connections import balance_seen, check_can_use
+from mturkhub.accounts.rules.connections import check_can_use
 from mturkhub.common import clock
-from mturkhub.common.public_ids import UUID7_SQL
+from mturkhub.common.errors import ActionRefused
 from mturkhub.intentions.claiming import ring
 from mturkhub.intentions.models import IntentionState
 from projects import rules, tasks
-from projects.costs import batch_cost
 from projects.counting import recount
+from projects.ending import end
 from projects.models import HIT, Batch
+from projects.queueing import (
+    Again,
+    begin,
+    check_covered,
+    cost_of,
+    plan_again,
+    queue_missing,
+    queue_rows,
+    rows_at_first,
+    rows_without_hit,
+    spread,
+)
 from projects.states import BatchState
 
-_QUEUE_HITS = f"""
-    insert into projects_hit (
-        public_id, token, team_id, connection_id, batch_id, row_id, "group", round, max_assignments,
-        publish_state, hit_status, listed_status, refetches_left, sweeps_without,
-        due_at, attempts, outcome, by_id, by_rule, reason
-    )
-    select {UUID7_SQL}, gen_random_uuid(), team_id, %(connection)s, batch_id, id, 0, 0, %(answers)s,
-        'queued', '', '', 0, 0,
-        %(now)s, 0, '', %(by)s, %(rule)s, ''
-    from projects_batchrow where batch_id = %(batch)s order by number
-"""  # noqa: S608 - a constant of ours
 
+def publish_batch(
+    batch: Batch,
+    *,
+    by: Actor,
+    first_rows: int | None = None,
+    rows_per_hour: int | None = None,
+    at: datetime | None = None,
+    max_cost: Decimal | None = None,
+) -> Batch:
+    """Queue a HIT for every row of a draft, or for the first so many as a trial; MTurk hears of it after commit.
 
-def publish_batch(batch: Batch, *, by: Actor) -> Batch:
-    """Queue a HIT for every row of a draft; MTurk hears of it after commit."""
+    With a pace, so many are created an hour; with a time that is to come it begins then. Refused if it costs more
+    than `max_cost` dollars.
+    """
     check_can(by, Permission.BATCH_PUBLISH, batch.team_id)
     with transaction.atomic():
-        batch = _locked(batch)
+        batch = locked(batch)
         rules.check_can_publish(batch)
-        check_can_use(batch.connection, batch.team_id)
-        cost = batch_cost(
-            rows=batch.rows_total,
-            reward=batch.reward,
-            max_assignments=batch.max_assignments,
-            schedule=batch.connection.fee_schedule,
-        )
-        rules.check_balance_covers(
-            batch.connection.balance, cost.total, seen=balance_seen(batch.connection, batch.team_id)
-        )
-        now = clock.now()
-        with database.cursor() as cursor:
-            cursor.execute(
-                _QUEUE_HITS,
-                {
-                    "connection": batch.connection_id,
-                    "answers": batch.max_assignments,
-                    "now": now,
-                    "by": by.user.pk if by.user else None,
-                    "rule": by.rule,
-                    "batch": batch.pk,
-                },
+        rules.check_publishing(batch, first_rows=first_rows, rows_per_hour=rows_per_hour)
+        batch.first_rows, batch.rows_per_hour, batch.state_reason = first_rows, rows_per_hour, ""
+        cost = cost_of(batch, rows_at_first(batch))
+        rules.check_max_cost(cost.total, max_cost)
+        check_covered(batch, cost.total)
+        if at is not None and at > clock.now():
+            batch.state, batch.publish_at, batch.scheduled_by = BatchState.SCHEDULED, at, by.somebody
+            record(
+                by,
+                "batch.scheduled",
+                batch,
+                team_id=batch.team_id,
+                rows=cost.rows,
+                total=str(cost.total),
+                at=f"{at:%Y-%m-%d %H:%M UTC}",
             )
-        batch.state = BatchState.PUBLISHING
-        batch.published_at, batch.published_by = now, by.user or batch.created_by
-        batch.save(update_fields=["state", "published_at", "published_by"])
-        record(by, "batch.published", batch, team_id=batch.team_id, rows=cost.rows, total=str(cost.total))
-        ring(tasks.publish_batch, batch.pk)
+        else:
+            begin(batch, by=by)
+            ring(tasks.publish_batch, batch.pk)
+        batch.save()
     return batch
+
+
+def unschedule_batch(batch: Batch, *, by: Actor) -> Batch:
+    """Make a scheduled batch a draft again."""
+    check_can(by, Permission.BATCH_PUBLISH, batch.team_id)
+    with transaction.atomic():
+        batch = locked(batch)
+        if batch.state != BatchState.SCHEDULED:
+            raise ActionRefused(f"“{batch}” is {batch.state}, not scheduled.")
+        batch.state, batch.publish_at, batch.scheduled_by = BatchState.DRAFT, None, None
+        batch.save(update_fields=["state", "publish_at", "scheduled_by"])
+        record(by, "batch.unscheduled", batch, team_id=batch.team_id)
+    return batch
+
+
+def publish_rest(batch: Batch, *, by: Actor, max_cost: Decimal | None = None) -> Batch:
+    """After a trial: queue a HIT for every row that has none."""
+    check_can(by, Permission.BATCH_PUBLISH, batch.team_id)
+    with transaction.atomic():
+        batch = locked(batch)
+        rules.check_can_publish_rest(batch)
+        cost = cost_of(batch, rows_without_hit(batch))
+        rules.check_max_cost(cost.total, max_cost)
+        check_covered(batch, cost.total)
+        queue_rows(batch, by=by, now=clock.now())
+        _publishing_again(batch)
+        record(
+            by, "batch.rest_published", batch, team_id=batch.team_id, rows=cost.rows, total=str(cost.total)
+        )
+    return batch
+
+
+def republish(batch: Batch, *, by: Actor, max_cost: Decimal | None = None) -> Again:
+    """Ask again for answers that did not come before their HIT was over, or were rejected; in a further round of the
+    same rows, each HIT for exactly what is missing. Returns what was done."""
+    check_can(by, Permission.BATCH_PUBLISH, batch.team_id)
+    with transaction.atomic():
+        batch = locked(batch)
+        rules.check_can_republish(batch)
+        plan = plan_again(batch)
+        if not plan.rows:
+            raise ActionRefused(f"No answer of “{batch}” is missing: each is here, or may still come.")
+        rules.check_max_cost(plan.total, max_cost)
+        check_covered(batch, plan.total)
+        queue_missing(batch, by=by, now=clock.now())
+        _publishing_again(batch)
+        record(
+            by,
+            "batch.republished",
+            batch,
+            team_id=batch.team_id,
+            more=plan.answers,
+            extended=plan.rows,
+            total=str(plan.total),
+        )
+    return plan
+
+
+def _publishing_again(batch: Batch) -> None:
+    batch.state = BatchState.PUBLISHING
+    batch.save(update_fields=["state"])
+    ring(tasks.publish_batch, batch.pk)
 
 
 def pause_batch(batch: Batch, *, by: Actor) -> Batch:
     """Create nothing more of this batch until it is resumed; live HITs go on."""
     check_can(by, Permission.BATCH_PUBLISH, batch.team_id)
     with transaction.atomic():
-        batch = _locked(batch)
+        batch = locked(batch)
         rules.check_can_pause(batch)
         batch.state, batch.state_reason = BatchState.PAUSED, f"Paused by {by}."
         batch.save(update_fields=["state", "state_reason"])
@@ -86,13 +153,71 @@ def resume_batch(batch: Batch, *, by: Actor) -> Batch:
     """Go on creating where it was paused."""
     check_can(by, Permission.BATCH_PUBLISH, batch.team_id)
     with transaction.atomic():
-        batch = _locked(batch)
+        batch = locked(batch)
         rules.check_can_resume(batch)
         check_can_use(batch.connection, batch.team_id)
         batch.state, batch.state_reason = BatchState.PUBLISHING, ""
         batch.save(update_fields=["state", "state_reason"])
+        spread(batch, now=clock.now())
         record(by, "batch.resumed", batch, team_id=batch.team_id)
         ring(tasks.publish_batch, batch.pk)
+    return batch
+
+
+def cancel_batch(batch: Batch, *, by: Actor) -> Batch:
+    """Create nothing more, ever: what waits is cancelled, live HITs expire, answers stay to be reviewed.
+
+    What may have reached MTurk is looked up, and expires if it is found there.
+    """
+    check_can(by, Permission.BATCH_PUBLISH, batch.team_id)
+    with transaction.atomic():
+        batch = locked(batch)
+        rules.check_can_cancel(batch)
+        waiting = HIT.objects.filter(batch=batch, publish_state=IntentionState.QUEUED)
+        sent_before = waiting.filter(first_sent_at__isnull=False)
+        sent_before.update(
+            publish_state=IntentionState.UNKNOWN,
+            lease_until=None,
+            sweeps_without=0,
+            outcome="Cancelled after it may have been sent; looking for it at MTurk.",
+        )
+        hits = waiting.update(
+            publish_state=IntentionState.CANCELLED, lease_until=None, outcome=f"Cancelled by {by}."
+        )
+        batch.state, batch.state_reason, batch.ended_at = BatchState.CANCELLED, f"Cancelled by {by}.", None
+        batch.save(update_fields=["state", "state_reason", "ended_at"])
+        record(by, "batch.cancelled", batch, team_id=batch.team_id, waiting=hits)
+        end(batch)
+        ring(tasks.send_due_operations, batch.connection_id)
+    batch.refresh_from_db()
+    return batch
+
+
+def close_batch(batch: Batch, *, by: Actor, delete: bool = False, give_up_overturning: bool = False) -> Batch:
+    """Expire the batch's HITs and wait until every answer is here and decided; the data is kept.
+
+    With `delete` its HITs are then deleted at MTurk, each when none of its rejections can be overturned any more;
+    `give_up_overturning` does not wait for that.
+    """
+    check_can(by, Permission.BATCH_PUBLISH, batch.team_id)
+    if give_up_overturning:
+        check_can(by, Permission.OVERTURNING_GIVE_UP, batch.team_id)
+    with transaction.atomic():
+        batch = locked(batch)
+        rules.check_can_close(batch)
+        batch.state, batch.state_reason, batch.ended_at = BatchState.CLOSING, "", None
+        batch.deletes_hits, batch.deletes_rejected = delete, delete and give_up_overturning
+        batch.save(update_fields=["state", "state_reason", "ended_at", "deletes_hits", "deletes_rejected"])
+        record(
+            by,
+            "batch.closing",
+            batch,
+            team_id=batch.team_id,
+            at_the_market="its HITs are deleted there" if delete else "its HITs are kept there",
+        )
+        end(batch)
+        ring(tasks.send_due_operations, batch.connection_id)
+    batch.refresh_from_db()
     return batch
 
 
@@ -100,7 +225,7 @@ def retry_failed_hits(batch: Batch, *, by: Actor, rows: Sequence[int] | None = N
     """Queue failed HITs again, all of them or those of the rows with these numbers; the token stays the same."""
     check_can(by, Permission.BATCH_PUBLISH, batch.team_id)
     with transaction.atomic():
-        batch = _locked(batch)
+        batch = locked(batch)
         rules.check_can_retry(batch)
         check_can_use(batch.connection, batch.team_id)
         failed = HIT.objects.failed().filter(batch=batch)
@@ -131,7 +256,7 @@ def collect_now(batch: Batch, *, by: Actor) -> Batch:
     return batch
 
 
-def _locked(batch: Batch) -> Batch:
+def locked(batch: Batch) -> Batch:
     return (
         Batch.objects.select_for_update(no_key=True, of=("self",))
         .select_related("connection", "project")

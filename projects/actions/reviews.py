@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from mturkhub.accounts.activity import record
 from mturkhub.accounts.actors import Actor
 from mturkhub.accounts.permissions import Permission, check_can
+from mturkhub.accounts.rules.connections import balance_seen
 from mturkhub.common import clock
 from mturkhub.common.errors import ActionRefused
 from mturkhub.gateway.fees import fee_per_assignment
@@ -58,6 +59,41 @@ def _decide(assignment: Assignment, verdict: Verdict, *, by: Actor, feedback: st
         assignment.save(update_fields=["pending_verdict"])
         verb = "assignment.approved" if verdict == Verdict.APPROVE else "assignment.rejected"
         record(by, verb, assignment, team_id=assignment.team_id, batch=assignment.batch_id)
+        ring(tasks.send_due_decisions, assignment.connection_id, at=decision.due_at)
+    return decision
+
+
+def overturn_rejection(assignment: Assignment, *, by: Actor, feedback: str = "") -> Decision:
+    """Approve an Assignment that was rejected; MTurk is told after the grace time, and the reward is paid anew."""
+    check_can(by, Permission.ASSIGNMENT_APPROVE, assignment.team_id)
+    rules.check_feedback(Verdict.APPROVE, feedback)
+    with transaction.atomic():
+        assignment = _locked(assignment)
+        now = clock.now()
+        rules.check_can_overturn(assignment, now=now)
+        connection = assignment.batch.connection
+        fee = fee_per_assignment(
+            assignment.batch.reward, assignment.hit.max_assignments, connection.fee_schedule
+        )
+        rules.check_balance_covers(
+            connection.balance,
+            assignment.batch.reward + fee,
+            seen=balance_seen(connection, assignment.team_id),
+        )
+        decision = Decision.objects.create(
+            team_id=assignment.team_id,
+            connection_id=assignment.connection_id,
+            assignment=assignment,
+            verdict=Verdict.APPROVE,
+            is_overturn=True,
+            feedback=feedback.strip(),
+            due_at=now + assignment.team.grace_time,
+            by=by.user,
+            by_rule=by.rule,
+        )
+        assignment.pending_verdict = Verdict.APPROVE
+        assignment.save(update_fields=["pending_verdict"])
+        record(by, "assignment.overturned", assignment, team_id=assignment.team_id, batch=assignment.batch_id)
         ring(tasks.send_due_decisions, assignment.connection_id, at=decision.due_at)
     return decision
 
@@ -111,7 +147,7 @@ def take_back_in(assignment: Assignment, *, by: Actor) -> Assignment:
 def _locked(assignment: Assignment) -> Assignment:
     return (
         Assignment.objects.select_for_update(no_key=True, of=("self",))
-        .select_related("team", "batch")
+        .select_related("team", "batch__connection", "hit")
         .get(pk=assignment.pk)
     )
 

@@ -1,9 +1,12 @@
 """Uploading a file, and the settings of a draft."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django import forms
+from django.core.validators import MaxValueValidator
+from django.utils import timezone
 
 from mturkhub.accounts.models import Connection
 from mturkhub.common.stored_files import MAX_BYTES
@@ -11,6 +14,7 @@ from projects.forms.durations import DurationField
 from projects.forms.projects import REWARD_HINT, RewardField, answers_field
 from projects.models import Batch
 from projects.models.project import AUTO_APPROVAL_MAX, DURATION_MIN
+from projects.rules import PACE_MOST
 
 
 class UploadForm(forms.Form):
@@ -39,6 +43,48 @@ class UploadForm(forms.Form):
         if not data.get("file") and not has_text and not self.errors:
             raise forms.ValidationError("Choose a file, or paste lines with the column names first.")
         return data
+
+
+class PublishingForm(forms.Form):
+    """How a batch is published; everything may stay empty."""
+
+    first_rows = forms.IntegerField(
+        label="Only the first rows, as a trial",
+        required=False,
+        min_value=1,
+        help_text="The rest is published later by one click, or never.",
+    )
+    rows_per_hour = forms.IntegerField(
+        label="Rows an hour",
+        required=False,
+        min_value=1,
+        max_value=PACE_MOST,
+        help_text="Empty creates all of them as fast as the market takes them.",
+    )
+    publish_at = forms.DateTimeField(
+        label="Not before",
+        required=False,
+        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M"],
+        widget=forms.DateTimeInput({"type": "datetime-local"}),
+        error_messages={"invalid": "Write a day and a time, such as 2027-01-31 09:00."},
+    )
+
+    def __init__(self, *args: Any, batch: Batch, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.batch = batch
+        rows = self.fields["first_rows"]
+        rows.validators.append(
+            MaxValueValidator(batch.rows_total, f"This file has {batch.rows_total:,} rows.")
+        )
+        self.fields["publish_at"].help_text = f"In the team’s time zone, {batch.team.time_zone}."
+
+    def clean_publish_at(self) -> datetime | None:
+        """The time as typed is one of the team's zone, whoever types it."""
+        at: datetime | None = self.cleaned_data["publish_at"]
+        if at is None:
+            return None
+        typed = timezone.localtime(at).replace(tzinfo=None)
+        return typed.replace(tzinfo=ZoneInfo(self.batch.team.time_zone))
 
 
 class BatchSettingsForm(forms.ModelForm):  # type: ignore[type-arg]  # takes none at run time

@@ -1,7 +1,8 @@
-"""Project → Batch → BatchRow → HIT → Assignment → Decision."""
+"""Project → Batch → BatchRow → HIT → Assignment → Decision and Bonus."""
 
 from projects.models.assignment import Assignment, AssignmentAnswer
 from projects.models.batch import Batch, BatchRow, BatchUpload, RowResult
+from projects.models.bonus import Bonus
 from projects.models.decision import Decision
 from projects.models.hit import HIT, HITType
 from projects.models.project import HITProperties, HITTemplate, Project
@@ -14,6 +15,7 @@ __all__ = [
     "Batch",
     "BatchRow",
     "BatchUpload",
+    "Bonus",
     "Decision",
     "HITProperties",
     "HITTemplate",

@@ -1,5 +1,7 @@
 """An uploaded file and its lines, and what has become of each."""
 
+from decimal import Decimal
+
 from django.db import models
 
 from mturkhub.accounts.models import Connection, Team, User
@@ -88,9 +90,25 @@ class Batch(HITProperties):
     answers_submitted = models.PositiveIntegerField(default=0)
     answers_approved = models.PositiveIntegerField(default=0)
     answers_rejected = models.PositiveIntegerField(default=0)
+    # Asked for on top of `max_assignments` a row; kept by `projects.operating`.
+    answers_extra = models.PositiveIntegerField(default=0)
+
+    # Dollars, with the fee; kept by `projects.paying`.
+    bonuses_paid = models.DecimalField(max_digits=12, decimal_places=2, default=Decimal("0.00"))
+
+    # When nothing of a closed or cancelled batch was left to be done at the market; see `projects.ending`.
+    ended_at = models.DateTimeField(null=True, blank=True)
+    # Closing deletes its HITs at the market, even those whose rejections could still be overturned.
+    deletes_hits = models.BooleanField(default=False)
+    deletes_rejected = models.BooleanField(default=False)
 
     created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
+    # How it is published: only so many rows at first, so many an hour, not before this time. Empty: all, at once, now.
+    first_rows = models.PositiveIntegerField(null=True, blank=True)
+    rows_per_hour = models.PositiveIntegerField(null=True, blank=True)
+    publish_at = models.DateTimeField(null=True, blank=True)
+    scheduled_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     published_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     published_at = models.DateTimeField(null=True, blank=True)
 
@@ -104,6 +122,18 @@ class Batch(HITProperties):
                 fields=["connection", "id"],
                 name="batch_publishing",
                 condition=models.Q(state=BatchState.PUBLISHING.value),
+            ),
+            models.Index(
+                fields=["publish_at"],
+                name="batch_scheduled",
+                condition=models.Q(state=BatchState.SCHEDULED.value),
+            ),
+            models.Index(
+                fields=["id"],
+                name="batch_ending",
+                condition=models.Q(
+                    state__in=[BatchState.CANCELLED.value, BatchState.CLOSING.value], ended_at__isnull=True
+                ),
             ),
         ]
         constraints = [
@@ -123,7 +153,7 @@ class Batch(HITProperties):
 
     @property
     def answers_expected(self) -> int:
-        return self.rows_total * self.max_assignments
+        return self.rows_total * self.max_assignments + self.answers_extra
 
 
 class BatchRow(models.Model):

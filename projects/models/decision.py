@@ -21,6 +21,8 @@ class Decision(Intention):
         max_length=20, choices=IntentionState.choices, default=IntentionState.QUEUED.value
     )
     verdict = models.CharField(max_length=10, choices=Verdict.choices)
+    # Approves what MTurk has as rejected: ApproveAssignment with OverrideRejection.
+    is_overturn = models.BooleanField(default=False)
     # RequesterFeedback: what the Worker reads, 1,024 characters at most.
     feedback = models.CharField(max_length=1024, blank=True)
     job = models.ForeignKey(Job, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
@@ -35,6 +37,9 @@ class Decision(Intention):
             ),
             models.CheckConstraint(
                 condition=~Q(verdict=Verdict.REJECT.value) | ~Q(feedback=""), name="rejection_has_a_reason"
+            ),
+            models.CheckConstraint(
+                condition=Q(is_overturn=False) | Q(verdict=Verdict.APPROVE.value), name="overturning_approves"
             ),
         ]
         indexes = [

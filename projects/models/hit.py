@@ -71,6 +71,8 @@ class HIT(Intention):
     # Complete sweeps since the last send in which it was looked for and not found.
     sweeps_without = models.PositiveSmallIntegerField(default=0)
     missing_since = models.DateTimeField(null=True, blank=True)
+    # Bonuses may have been paid that are not known here, for the database was restored; see `projects.paying`.
+    bonuses_unread = models.BooleanField(default=False)
 
     objects = HITQuerySet["HIT"].as_manager()
 
@@ -94,6 +96,9 @@ class HIT(Intention):
                 fields=["connection", "id"],
                 name="hit_unsettled",
                 condition=Q(publish_state__in=["sending", "unknown"]),
+            ),
+            models.Index(
+                fields=["connection", "id"], name="hit_bonuses_unread", condition=Q(bonuses_unread=True)
             ),
             models.Index(
                 fields=["connection", "fetch_wanted_at"],

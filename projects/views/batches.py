@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.text import slugify
@@ -22,7 +22,7 @@ from mturkhub.accounts.models import Event
 from mturkhub.accounts.permissions import Permission, can, refusal
 from mturkhub.accounts.sentences import sentence
 from mturkhub.gateway.fees import fee_per_assignment
-from mturkhub.intentions.models import IntentionState
+from mturkhub.intentions.models import IntentionState, Operation
 from mturkhub.workers.naming import shown_ids
 from projects import exporting, rules
 from projects.actions.batches import collect_now as collect
@@ -31,8 +31,9 @@ from projects.activity import parts_of_batch
 from projects.costs import hourly_wage
 from projects.filters import MOST_COUNTED, ROW_SORTS, RowFilter, page_of
 from projects.means import main_field, mean, shown
-from projects.models import HIT, Assignment, Batch, BatchRow, RowResult
-from projects.states import AssignmentStatus, BatchState, RowProgress
+from projects.models import HIT, Assignment, Batch, BatchRow, Bonus, RowResult
+from projects.operating import unfinished, wanted_expiration
+from projects.states import AssignmentStatus, BatchState, OperationKind, RowProgress
 
 # The bar on the batch page: progress, counter on Batch, tone, words.
 BAR = [
@@ -47,6 +48,7 @@ BAR = [
 WAGE_SAMPLE = 200
 ANSWERS_OF_A_ROW = 100
 EVENTS = 200
+CHANGES_OF_A_ROW = 50
 
 
 def batch_or_404(request: TeamRequest, public_id: uuid.UUID) -> Batch:
@@ -63,6 +65,8 @@ def head(request: TeamRequest, batch: Batch, tab: str) -> dict[str, Any]:
     site = batch.connection.worker_site_url.rstrip("/")
     is_local = batch.connection.environment == "local"
     to_review = waiting_count(batch)
+    changes = changes_of(batch)
+    is_moving = batch.state in {BatchState.PUBLISHING, BatchState.CLOSING} or changes["open"]
     return {
         "nav": "projects",
         "tab": tab,
@@ -81,10 +85,28 @@ def head(request: TeamRequest, batch: Batch, tab: str) -> dict[str, Any]:
         "can_pause": rules.can_pause(batch),
         "can_resume": rules.can_resume(batch),
         "can_retry": rules.can_retry(batch),
+        "can_change_hits": rules.can_change_hits(batch),
+        "can_publish_rest": rules.can_publish_rest(batch),
+        "can_republish": rules.can_republish(batch),
+        "can_cancel": rules.can_cancel(batch),
+        "can_close": rules.can_close(batch),
         "to_review": to_review,
         # What the head's pill and buttons depend on; when it changes, a live page is loaded anew.
         "was": f"{batch.state} with answers" if to_review else batch.state,
-        "live": 2 if batch.state == BatchState.PUBLISHING or _is_collecting(batch) else 15,
+        "live": 2 if is_moving or _is_collecting(batch) else 15,
+        "changes": changes,
+    }
+
+
+def changes_of(batch: Batch) -> dict[str, Any]:
+    """How many changes of its HITs are on their way, and which were refused, the commonest reason first."""
+    found = unfinished(batch)
+    failed = found.filter(state=IntentionState.FAILED).order_by("pk").values_list("outcome", flat=True)
+    reasons = Counter(failed[:MOST_COUNTED].iterator())
+    return {
+        "open": len(found.exclude(state=IntentionState.FAILED).values("pk")[:MOST_COUNTED]),
+        "failed": sum(reasons.values()),
+        "reasons": [{"outcome": outcome, "hits": number} for outcome, number in reasons.most_common(3)],
     }
 
 
@@ -145,17 +167,36 @@ def progress(batch: Batch) -> dict[str, Any]:
     fee = fee_per_assignment(batch.reward, batch.max_assignments, batch.connection.fee_schedule)
     each = batch.reward + fee
     open_answers = max(0, batch.answers_expected - batch.answers_approved - batch.answers_rejected)
-    never_sent = (batch.rows_not_published + batch.rows_failed) * batch.max_assignments
+    if batch.ended_at:
+        open_answers = batch.answers_submitted
+    never_sent = (
+        0 if batch.ended_at else (batch.rows_not_published + batch.rows_failed) * batch.max_assignments
+    )
     return {
-        "paid": each * batch.answers_approved,
+        "paid": each * batch.answers_approved + batch.bonuses_paid,
         "held": each * max(0, open_answers - never_sent),
         "fee": fee,
         "bar": row_bar(batch),
         "wage": median_wage(batch),
         "target": batch.team.target_hourly_wage,
         "failures": _failures(batch),
+        "waiting": _waiting_to_be_created(batch),
         "next_auto_approval": _next_auto_approval(batch),
     }
+
+
+def _waiting_to_be_created(batch: Batch) -> dict[str, Any] | None:
+    """What resuming a paused batch creates, and the price in dollars; None for one that is not paused."""
+    if batch.state != BatchState.PAUSED:
+        return None
+    hits = HIT.objects.filter(batch=batch, publish_state=IntentionState.QUEUED)
+    sizes = hits.order_by().values("max_assignments").annotate(number=Count("pk"))
+    schedule = batch.connection.fee_schedule
+    total = Decimal("0.00")
+    for size in sizes:
+        each = batch.reward + fee_per_assignment(batch.reward, size["max_assignments"], schedule)
+        total += each * size["max_assignments"] * size["number"]
+    return {"hits": sum(size["number"] for size in sizes), "total": total}
 
 
 def median_wage(batch: Batch) -> Decimal | None:
@@ -241,18 +282,23 @@ def row(request: TeamRequest, public_id: uuid.UUID, number: int) -> HttpResponse
     listed = every.select_related("answer").defer("answer__raw_xml").order_by("submitted_at", "id")
     # A survey has one row with thousands of answers.
     page = page_of(listed, request.GET.get("at", ""), ANSWERS_OF_A_ROW)
+    bonuses: dict[int, Decimal] = {}
+    paid = Bonus.objects.paid().filter(assignment__in=[answer.pk for answer in page.items])
+    for bonus in paid:
+        bonuses[bonus.assignment_id] = bonuses.get(bonus.assignment_id, Decimal(0)) + bonus.amount
     names = shown_ids(found.team_id, [answer.worker_id for answer in page.items], request.actor)
     given = _answers_by_field(every)
     fields = sorted(given)
     context = head(request, found, "rows") | {
         "row": line,
         "inputs": [(name, line.input.get(name)) for name in found.columns],
-        "hits": line.hits.order_by("round", "group"),
+        "hits": _with_changes(line.hits.order_by("round", "group")),
         "fields": fields,
         "answers": [
             {
                 "assignment": answer,
                 "worker": names.get(answer.worker_id, ""),
+                "bonus": bonuses.get(answer.pk),
                 "cells": [answer.answer.fields.get(name, []) for name in fields],
             }
             for answer in page.items
@@ -265,6 +311,18 @@ def row(request: TeamRequest, public_id: uuid.UUID, number: int) -> HttpResponse
         "after": number + 1 if number < found.rows_total else None,
     }
     return render(request, "projects/row.html", context)
+
+
+def _with_changes(hits: QuerySet[HIT]) -> list[tuple[HIT, list[dict[str, Any]]]]:
+    """HITs with what was asked of each after it was created, the newest first."""
+    found = list(hits)
+    changes: dict[int, list[dict[str, Any]]] = {}
+    families = {kind.family for kind in OperationKind}
+    asked = Operation.objects.filter(target_id__in=[hit.pk for hit in found], family__in=families)
+    for operation in asked.select_related("by").order_by("-pk")[:CHANGES_OF_A_ROW]:
+        until = wanted_expiration(operation) if operation.kind == OperationKind.EXPIRE else None
+        changes.setdefault(operation.target_id, []).append({"operation": operation, "until": until})
+    return [(hit, changes.get(hit.pk, [])) for hit in found]
 
 
 def _answers_by_field(answers: QuerySet[Assignment]) -> dict[str, list[str]]:

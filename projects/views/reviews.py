@@ -13,23 +13,25 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from mturkhub.accounts.actors import TeamRequest
 from mturkhub.accounts.models import Connection
 from mturkhub.accounts.permissions import Permission, can
+from mturkhub.common import clock
 from mturkhub.common.errors import ActionRefused
 from mturkhub.common.money import dollars
 from mturkhub.gateway.fees import fee_per_assignment
-from mturkhub.intentions.models import Job, JobState
+from mturkhub.intentions.models import IntentionState, Job, JobState, Operation
 from mturkhub.workers.naming import shown_ids
 from projects import rules
 from projects.actions import reviews
 from projects.costs import hourly_wage
 from projects.filters import MOST_COUNTED, SHOWN, SORTS, AssignmentFilter, public_id_or_none
 from projects.models import Assignment, Batch, Project
-from projects.states import BatchState, Verdict
+from projects.states import BatchState, OperationKind, Verdict
 from projects.views.batches import batch_or_404, head, pending_count, row_bar, waiting_count
 
 # Of a message that is too long for MTurk, so that it can be shortened instead of written again.
 KEPT_FEEDBACK = 20_000
 # Of the same row's other answers, beside the one to decide; the row's own page has all.
 SIBLINGS = 20
+_FAMILIES = {kind.family for kind in OperationKind}
 
 
 @require_safe
@@ -110,12 +112,15 @@ def _evidence(
         "sibling_count": others.count(),
         "price": batch.reward + fee,
         "wage": hourly_wage(batch.reward, current.work_time),
+        "bonuses": current.bonuses.select_related("by").order_by("pk"),
         "worker_answers": _counted(record),
         "worker_rejected": _counted(record.filter(status="Rejected")),
         "can_decide": rules.can_decide(current),
         "before": queue[place - 1] if place > 0 else None,
         "after": queue[place + 1] if 0 <= place < len(queue) - 1 else None,
         "can_undo": bool(current.pending_verdict),
+        "can_overturn": rules.can_overturn(current, now=clock.now()),
+        "overturn_until": current.submitted_at + rules.OVERTURN_WINDOW,
     }
 
 
@@ -187,6 +192,14 @@ def leave_out(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     if counted:
         request.session["left_out_with_it"] = str(assignment.public_id)
     return _back(request, assignment)
+
+
+@require_POST
+def overturn(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    assignment = _assignment(request, public_id)
+    reviews.overturn_rejection(assignment, by=request.actor, feedback=request.POST.get("feedback", ""))
+    _undo_hint(request, assignment, "Overturning the rejection.")
+    return _back(request, assignment, go_on=False)
 
 
 @require_POST
@@ -289,20 +302,22 @@ def job(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
 def home(request: TeamRequest) -> HttpResponse:
     """What needs a person, then what goes on by itself."""
     batches = Batch.objects.for_actor(request.actor).select_related("project", "connection", "team")
-    live = batches.filter(state__in=[BatchState.PUBLISHING, BatchState.LIVE, BatchState.PAUSED])
+    live = batches.filter(
+        state__in=[BatchState.PUBLISHING, BatchState.LIVE, BatchState.PAUSED, BatchState.CLOSING]
+    )
     connections = Connection.objects.for_actor(request.actor)
     projects = Project.objects.for_actor(request.actor)
     context = {
         "nav": "home",
-        "needs": _needs(live, connections),
+        "needs": _needs(batches.filter(published_at__isnull=False), connections),
         "batches": [(batch, row_bar(batch)) for batch in live.order_by("-pk")[:10]],
-        "drafts": batches.drafts().order_by("-pk")[:5],
+        "drafts": batches.filter(state__in=[BatchState.DRAFT, BatchState.SCHEDULED]).order_by("-pk")[:5],
         "steps": _first_steps(request, projects, batches, connections),
     }
     return render(request, "projects/home.html", context)
 
 
-def _needs(live: Any, connections: Any) -> list[dict[str, str]]:
+def _needs(published: Any, connections: Any) -> list[dict[str, str]]:
     """Sentences, each with the one link that starts the work; what costs somebody money comes first."""
     needs = []
     for connection in connections.exclude(problem=""):
@@ -315,16 +330,21 @@ def _needs(live: Any, connections: Any) -> list[dict[str, str]]:
     for connection in connections.filter(creation_paused_at__isnull=False):
         said = f"{connection}: creating HITs is paused. {connection.creation_paused_reason}"
         needs.append(_need("red", said, "Look", "accounts:connection", connection))
+    live = published.filter(state__in=[BatchState.PUBLISHING, BatchState.LIVE, BatchState.PAUSED])
     for batch in live.filter(rows_failed__gt=0)[:4]:
         rows = f"{batch.rows_failed:,} row{'s' if batch.rows_failed != 1 else ''}"
         needs.append(
             _need("red", f"{batch}: {rows} could not be created.", "See why", "projects:batch", batch)
         )
+    refused = Operation.objects.filter(state=IntentionState.FAILED, family__in=_FAMILIES)
+    for batch in published.filter(pk__in=refused.values("subject_id"))[:4]:
+        said = f"{batch}: MTurk refused changes of its HITs."
+        needs.append(_need("red", said, "See why", "projects:batch", batch))
     for batch in live.filter(state=BatchState.PAUSED)[:4]:
         needs.append(
             _need("orange", f"{batch} is paused. {batch.state_reason}", "Look", "projects:batch", batch)
         )
-    for batch in live.filter(answers_submitted__gt=0).order_by("pk")[:8]:
+    for batch in published.filter(answers_submitted__gt=0).order_by("pk")[:8]:
         count = waiting_count(batch)
         if count:
             answers = f"{count:,} answer{'s wait' if count != 1 else ' waits'}"

@@ -21,6 +21,7 @@ from mturkhub.common.stored_files import open_file, store_what_arrives
 from mturkhub.common.tabular import Issue, csv_line, read_table
 from projects import rules
 from projects.actions.batches import publish_batch as publish
+from projects.actions.batches import unschedule_batch
 from projects.actions.uploads import (
     change_batch,
     check_again,
@@ -34,7 +35,7 @@ from projects.batch_reading import BatchReport, checked, first_rows
 from projects.checking import latest_template
 from projects.costs import Cost, batch_cost, hourly_wage
 from projects.filters import public_id_or_none
-from projects.forms import BatchSettingsForm, UploadForm
+from projects.forms import BatchSettingsForm, PublishingForm, UploadForm
 from projects.models import Batch, BatchUpload, Project
 from projects.placeholders import WHOLE_ROW, as_text, find_placeholders
 from projects.previews import Preview, preview_url
@@ -263,7 +264,7 @@ def _cost_page(request: TeamRequest, batch: Batch, form: BatchSettingsForm, *, s
 
 def _draft(request: TeamRequest, public_id: uuid.UUID) -> Batch:
     batches = Batch.objects.for_actor(request.actor).select_related(
-        "connection", "project", "upload__lines_dropped_by", "upload__encoding_by", "team"
+        "connection", "project", "upload__lines_dropped_by", "upload__encoding_by", "team", "scheduled_by"
     )
     batch = get_object_or_404(batches, public_id=public_id)
     check_can(request.actor, Permission.BATCH_CREATE, batch.team_id)
@@ -278,8 +279,10 @@ def _save(request: TeamRequest, batch: Batch, form: BatchSettingsForm) -> Batch:
 def _receipt(request: TeamRequest, batch: Batch, form: BatchSettingsForm) -> dict[str, Any]:
     """What the batch costs with what is typed now; `batch` already carries the form's valid values."""
     connection = batch.connection
+    options = PublishingForm(request.POST or None, batch=batch)
+    chosen = options.cleaned_data if options.is_valid() else {}
     bill: Cost = batch_cost(
-        rows=batch.rows_total,
+        rows=chosen.get("first_rows") or batch.rows_total,
         reward=batch.reward,
         max_assignments=batch.max_assignments,
         schedule=connection.fee_schedule,
@@ -290,6 +293,8 @@ def _receipt(request: TeamRequest, batch: Batch, form: BatchSettingsForm) -> dic
     return {
         "batch": batch,
         "form": form,
+        "options": options,
+        "later": bool(chosen.get("publish_at")),
         "connection": connection,
         "cost": bill,
         "balance": balance,
@@ -325,13 +330,31 @@ def publish_batch(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     if not form.is_valid():
         return _cost_page(request, batch, form, status=400)
     try:
-        _check_price_is_as_shown(request, _receipt(request, batch, form))
+        receipt = _receipt(request, batch, form)
+        if receipt["options"].errors:
+            return _cost_page(request, batch, form, status=400)
+        _check_price_is_as_shown(request, receipt)
     except ActionRefused as refused:
         # The page again instead of a way back to it: what was typed is not saved yet.
         messages.error(request, refused.sentence)
         return _cost_page(request, batch, form, status=refused.status)
-    published = publish(_save(request, batch, form), by=request.actor)
+    chosen = receipt["options"].cleaned_data
+    published = publish(
+        _save(request, batch, form),
+        by=request.actor,
+        first_rows=chosen["first_rows"],
+        rows_per_hour=chosen["rows_per_hour"],
+        at=chosen["publish_at"],
+    )
     return redirect("projects:batch", published.public_id)
+
+
+@require_POST
+def unschedule(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    batch = _draft(request, public_id)
+    unschedule_batch(batch, by=request.actor)
+    messages.info(request, "Taken back: it is a draft again.")
+    return redirect("projects:cost", batch.public_id)
 
 
 def _check_price_is_as_shown(request: TeamRequest, receipt: dict[str, Any]) -> None:

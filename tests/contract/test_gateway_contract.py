@@ -242,7 +242,7 @@ def test_additional_assignments_are_added_once_per_token(market):
     with refused("DuplicateRequest") as caught:
         market.gateway.create_additional_assignments_for_hit(hit_id, number=2, unique_request_token=token)
 
-    assert "has already been processed" in caught.value.details
+    assert caught.value.is_repeat
     assert market.gateway.get_hit(hit_id).max_assignments == 5
 
 
@@ -378,6 +378,83 @@ def test_an_assignment_that_does_not_exist_is_refused(market):
         with refused("AssignmentDoesNotExist") as caught:
             call()
         assert caught.value.is_gone
+
+
+# Bonuses -----------------------------------------------------------------------------------------
+
+
+def bonus(market, assignment_id, *, amount="0.50", reason="Thank you", worker=OLIVE, token=""):
+    market.gateway.send_bonus(
+        assignment_id,
+        worker_id=worker,
+        amount=Decimal(amount),
+        reason=reason,
+        unique_request_token=token or str(uuid.uuid4()),
+    )
+
+
+def test_a_bonus_is_paid_at_once_and_listed_by_assignment_and_by_hit(market):
+    hit_id = create_hit(market, slots=2, reward=Decimal("0.50")).hit_id
+    first, second = market.submit(hit_id, OLIVE), market.submit(hit_id, MINA)
+    before = balance(market)[0]
+
+    bonus(market, first, amount="2.00", reason="Careful & kind “work”")
+    bonus(market, first, amount="0.01")
+    bonus(market, second, worker=MINA)
+
+    # Each with 20 % and at least a cent.
+    assert before - balance(market)[0] == Decimal("2.40") + Decimal("0.02") + Decimal("0.60")
+    paid = market.gateway.list_bonus_payments(assignment_id=first)
+    assert [(each.worker_id, each.amount, each.reason) for each in paid] == [
+        (OLIVE, Decimal("2.00"), "Careful & kind “work”"),
+        (OLIVE, Decimal("0.01"), "Thank you"),
+    ]
+    assert paid[0].granted_at.tzinfo == UTC
+    of_hit = market.gateway.list_bonus_payments(hit_id=hit_id)
+    assert [each.assignment_id for each in of_hit] == [first, first, second]
+
+
+def test_bonuses_are_listed_through_every_page(market):
+    hit_id = create_hit(market, slots=1).hit_id
+    assignment_id = market.submit(hit_id, OLIVE)
+    for _ in range(101):
+        bonus(market, assignment_id, amount="0.01")
+
+    assert len(market.gateway.list_bonus_payments(hit_id=hit_id)) == 101
+
+
+def test_a_bonus_with_a_used_token_is_refused_and_not_paid_twice(market):
+    assignment_id = market.submit(create_hit(market).hit_id, OLIVE)
+    token = str(uuid.uuid4())
+    bonus(market, assignment_id, token=token)
+
+    with refused("DuplicateRequest") as caught:
+        bonus(market, assignment_id, token=token)
+
+    assert caught.value.is_repeat
+    assert len(market.gateway.list_bonus_payments(assignment_id=assignment_id)) == 1
+
+
+def test_a_bonus_without_a_reason_an_amount_or_the_right_worker_is_refused(market):
+    assignment_id = market.submit(create_hit(market).hit_id, OLIVE)
+
+    with refused("", kind="ParameterValidationError"):
+        bonus(market, assignment_id, amount="0.00")
+    with refused("", kind="ParameterValidationError"):
+        bonus(market, assignment_id, reason="  ")
+    with refused("AssignmentDoesNotExist"):
+        bonus(market, assignment_id, worker=MINA)
+
+    assert market.gateway.list_bonus_payments(assignment_id=assignment_id) == []
+
+
+def test_a_bonus_the_balance_does_not_cover_is_not_paid(market):
+    assignment_id = market.submit(create_hit(market).hit_id, OLIVE)
+
+    with refused("InsufficientFunds"):
+        bonus(market, assignment_id, amount="9000.00")
+
+    assert market.gateway.list_bonus_payments(assignment_id=assignment_id) == []
 
 
 # Money -------------------------------------------------------------------------------------------

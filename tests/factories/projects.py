@@ -14,6 +14,7 @@ from projects.models import (
     AssignmentAnswer,
     Batch,
     BatchRow,
+    Bonus,
     Decision,
     HITTemplate,
     HITType,
@@ -235,5 +236,21 @@ class DecisionFactory(factory.django.DjangoModelFactory):
     team = factory.SelfAttribute("assignment.team")
     connection = factory.SelfAttribute("assignment.connection")
     verdict = "approve"
+    due_at = NOON
+    by = factory.SubFactory(UserFactory)
+
+
+class BonusFactory(factory.django.DjangoModelFactory):
+    """A queued bonus of half a dollar."""
+
+    class Meta:
+        model = Bonus
+
+    assignment = factory.SubFactory(AssignmentFactory)
+    team = factory.SelfAttribute("assignment.team")
+    batch = factory.SelfAttribute("assignment.batch")
+    connection = factory.SelfAttribute("assignment.connection")
+    amount = Decimal("0.50")
+    reason = "Careful work"
     due_at = NOON
     by = factory.SubFactory(UserFactory)

@@ -19,8 +19,8 @@ from botocore import exceptions as boto
 
 from mturkhub.gateway.errors import MTurkError
 from mturkhub.gateway.failures import explain
-from mturkhub.gateway.fees import fee_per_assignment
-from mturkhub.gateway.records import AccountBalance, RemoteAssignment, RemoteHIT
+from mturkhub.gateway.fees import bonus_fee, fee_per_assignment
+from mturkhub.gateway.records import AccountBalance, RemoteAssignment, RemoteBonus, RemoteHIT
 from tests.factories.projects import answer_xml
 
 WHERE = "FakeMTurk"
@@ -189,16 +189,24 @@ class FakeMTurk:
     """One requester's MTurk."""
 
     def __init__(
-        self, *, balance: str = "10000.00", fee_schedule: str = "mturk", page_size: int = 100
+        self,
+        *,
+        balance: str = "10000.00",
+        fee_schedule: str = "mturk",
+        page_size: int = 100,
+        hidden_tokens: bool = False,
     ) -> None:
         self.now = datetime.now(UTC)
         self.deposited = Decimal(balance)
         self.paid = Decimal("0.00")
         self.fee_schedule = fee_schedule
         self.page_size = page_size
+        # Whether the same expiration twice is an error, as at MTurk itself.
+        self.hidden_tokens = hidden_tokens
         self.hits: dict[str, FakeHIT] = {}
         self.hit_types: dict[str, dict[str, Any]] = {}
         self.assignments: dict[str, FakeAssignment] = {}
+        self.bonuses: list[RemoteBonus] = []
         # Operation → how often it was called.
         self.calls: Counter[str] = Counter()
         self._tokens: dict[tuple[str, str], tuple[str, datetime]] = {}
@@ -392,6 +400,10 @@ class FakeMTurk:
     @_operation("UpdateExpirationForHIT")
     def update_expiration_for_hit(self, hit_id: str, *, expire_at: datetime) -> None:
         hit = self._live("UpdateExpirationForHIT", hit_id)
+        token = f"{hit_id} {expire_at.isoformat()}"
+        if self.hidden_tokens and self._known_token("expiration", token):
+            raise _repeated("UpdateExpirationForHIT", token)
+        self._tokens["expiration", token] = (hit_id, self.now)
         if expire_at <= self.now:
             hit.expires_at = min(hit.expires_at, self.now)
             return
@@ -406,11 +418,7 @@ class FakeMTurk:
     ) -> None:
         operation = "CreateAdditionalAssignmentsForHIT"
         if self._known_token("more", unique_request_token):
-            raise refusal(
-                operation,
-                "DuplicateRequest",
-                f'The idempotency token "{unique_request_token}" has already been processed.',
-            )
+            raise _repeated(operation, unique_request_token)
         hit = self._live(operation, hit_id)
         if hit.max_assignments < 10 <= hit.max_assignments + number:
             raise refusal(operation, "InvalidMaximumAssignmentsIncrease", "9 cannot grow to 10.")
@@ -502,6 +510,43 @@ class FakeMTurk:
             and assignment.hit.disposed_at is None
         )
 
+    # Bonuses
+
+    @_operation("SendBonus")
+    def send_bonus(
+        self, assignment_id: str, *, worker_id: str, amount: Decimal, reason: str, unique_request_token: str
+    ) -> None:
+        operation = "SendBonus"
+        if amount < Decimal("0.01"):
+            raise _invalid(operation, "BonusAmount", str(amount))
+        if not reason.strip() or len(reason) > 2000:
+            raise _invalid(operation, "Reason", reason)
+        if self._known_token("bonus", unique_request_token):
+            raise _repeated(operation, unique_request_token)
+        assignment = self._submitted(operation, assignment_id)
+        if assignment.worker_id != worker_id:
+            raise refusal(operation, "AssignmentDoesNotExist", f"Assignment {assignment_id} does not exist.")
+        price = amount + bonus_fee(amount, self.fee_schedule)
+        self._check_funds(operation, price)
+        self.paid += price
+        self.bonuses.append(RemoteBonus(assignment_id, worker_id, amount, reason, self.now))
+        self._tokens["bonus", unique_request_token] = (assignment_id, self.now)
+
+    @_operation("ListBonusPayments")
+    def list_bonus_payments(self, *, hit_id: str = "", assignment_id: str = "") -> list[RemoteBonus]:
+        if assignment_id:
+            self._submitted("ListBonusPayments", assignment_id)
+            return [bonus for bonus in self.bonuses if bonus.assignment_id == assignment_id]
+        hit = self._hit("ListBonusPayments", hit_id)
+        of_hit = {each.assignment_id for each in hit.assignments}
+        return [bonus for bonus in self.bonuses if bonus.assignment_id in of_hit]
+
+    def _submitted(self, operation: str, assignment_id: str) -> FakeAssignment:
+        assignment = self._assignment(operation, assignment_id)
+        if assignment.submitted_at is None:
+            raise refusal(operation, "AssignmentDoesNotExist", f"Assignment {assignment_id} does not exist.")
+        return assignment
+
     def _assignment(self, operation: str, assignment_id: str) -> FakeAssignment:
         assignment = self.assignments.get(assignment_id)
         if assignment is None or assignment.status == "Gone":
@@ -511,6 +556,12 @@ class FakeMTurk:
 
 def _new_id() -> str:
     return "3" + "".join(secrets.choice(string.ascii_uppercase + string.digits) for _ in range(29))
+
+
+def _repeated(operation: str, token: str) -> MTurkError:
+    return refusal(
+        operation, "DuplicateRequest", f'The idempotency token "{token}" has already been processed.'
+    )
 
 
 def _invalid(operation: str, name: str, value: str) -> MTurkError:

@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from mturkhub.gateway.fees import fee_per_assignment
+from mturkhub.gateway.fees import bonus_fee, fee_per_assignment
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,11 @@ def test_the_fee_follows_mturks_price_list(reward, max_assignments, masters, fee
 @pytest.mark.parametrize("max_assignments", [1, 10])
 def test_a_market_without_fees_charges_nothing(max_assignments):
     assert fee_per_assignment(Decimal("1.00"), max_assignments, "none") == 0
+
+
+@pytest.mark.parametrize(
+    ("amount", "fee"), [("2.00", "0.40"), ("0.01", "0.01"), ("0.52", "0.10"), ("0.53", "0.11")]
+)
+def test_a_bonus_costs_a_fifth_on_top_and_at_least_a_cent(amount, fee):
+    assert bonus_fee(Decimal(amount), "mturk") == Decimal(fee)
+    assert bonus_fee(Decimal(amount), "none") == 0

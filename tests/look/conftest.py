@@ -16,6 +16,7 @@ from pytest_django.live_server_helper import LiveServer
 from mturkhub.accounts.actions.invitations import invite
 from mturkhub.accounts.models import Connection, Team, User
 from mturkhub.accounts.sign_in_links import new_sign_in_link
+from mturkhub.common import clock
 from mturkhub.intentions import claiming
 from mturkhub.intentions.models import Job
 from projects.actions.reviews import approve_assignment, leave_out, reject_assignment
@@ -27,6 +28,7 @@ from tests.factories import (
     AccountGrantFactory,
     AssignmentFactory,
     BatchFactory,
+    BonusFactory,
     ConnectionFactory,
     HITTemplateFactory,
     MembershipFactory,
@@ -47,6 +49,8 @@ class Lab:
     batch: Batch
     draft: Batch
     production: Batch
+    scheduled: Batch
+    trial: Batch
     good: BatchUpload
     bad: BatchUpload
     job: Job
@@ -120,6 +124,15 @@ def lab(team: Team, connection: Connection, olive: Person, bells: None) -> Lab:
         batch=batch,
         draft=BatchFactory(**common, connection=connection, name="Draft"),
         production=BatchFactory(**common, connection=production, name="Draft for Amazon"),
+        scheduled=BatchFactory(
+            **common,
+            connection=connection,
+            name="Draft for tomorrow",
+            state="scheduled",
+            publish_at=clock.now() + timedelta(days=1),
+            scheduled_by=olive.user,
+        ),
+        trial=_trial(BatchFactory(**common, connection=connection, name="Trial", published=True)),
         good=upload_file(project, by=olive.actor, name="good.csv", chunks=[b"text,note\nhello,\nworld,a\n"]),
         bad=upload_file(
             project, by=olive.actor, name="bad.csv", chunks=["text\nhello\na,b,c\nan 😀 emoji\n".encode()]
@@ -161,10 +174,19 @@ def _answer(batch: Batch, olive: Person, connection: Connection) -> tuple[Assign
         publish_state="failed", mturk_id=None, hit_status="", outcome="The question is too long."
     )
     recount(batch.rows.values_list("pk", flat=True))
+    BonusFactory(assignment=answers[3], by=olive.user, state="done", reason=LONG)
+    BonusFactory(assignment=answers[3], by=olive.user, state="failed", outcome="There are not enough funds.")
     approve_assignment(answers[3], by=olive.actor)
     reject_assignment(answers[4], by=olive.actor, feedback="The text says nothing about spring.")
     leave_out(answers[6], by=olive.actor, reason="The same number for every row")
     return answers[3], answers[-1]
+
+
+def _trial(batch: Batch) -> Batch:
+    """Only the first two rows were published."""
+    batch.hits.filter(row__number__gt=2).delete()
+    recount(batch.rows.values_list("pk", flat=True))
+    return batch
 
 
 def address(name: str, *args: object) -> str:

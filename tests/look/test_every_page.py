@@ -77,6 +77,41 @@ def test_pages_of_a_full_batch(olive: Person, lab: Lab, window_of: Window) -> No
     )
 
 
+def test_pages_that_change_a_batch(olive: Person, lab: Lab, window_of: Window) -> None:
+    def open_menu(page: Page) -> None:
+        page.get_by_label("More to do with this batch").click()
+
+    def compute(page: Page) -> None:
+        page.get_by_label("Bonus for the Worker").fill("0.50")
+        page.get_by_label("What the Worker will read").fill("Careful work")
+        page.get_by_role("button", name="Compute").click()
+        page.get_by_role("button", name="Send the bonus for $0.60").wait_for()
+
+    batch, window = lab.batch.public_id, window_of(olive)
+    assert (
+        faults_of(
+            window,
+            [
+                address("projects:extend", batch),
+                f"{address('projects:extend', batch)}?answers=7&row=1",
+                f"{address('projects:extend', batch)}?answers=0",
+                address("projects:more_time", batch),
+                address("projects:expire", batch),
+                address("projects:cancel", batch),
+                address("projects:close", batch),
+                address("projects:bonus", lab.decided.public_id),
+                address("projects:batch", lab.trial.public_id),
+                address("projects:publish_rest", lab.trial.public_id),
+                address("projects:republish", lab.trial.public_id),
+                address("projects:cost", lab.scheduled.public_id),
+            ],
+        )
+        == []
+    )
+    assert faults_of(window, [address("projects:batch", batch)], prepare=open_menu) == []
+    assert faults_of(window, [address("projects:bonus", lab.decided.public_id)], prepare=compute) == []
+
+
 def test_pages_on_the_way_to_a_batch(olive: Person, lab: Lab, window_of: Window) -> None:
     project = lab.project.public_id
     assert (

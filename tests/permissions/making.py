@@ -64,4 +64,6 @@ ROWS = {
     "projects:make_batch": Row(post=_MANAGERS_POST, **_UPLOAD),
     "projects:cost": Row(get=_MANAGERS, post=_MANAGERS_POST, data=_batch_form, **_DRAFT),
     "projects:publish_batch": Row(post=_MANAGERS_POST, data=_batch_form, **_DRAFT),
+    # It is a draft.
+    "projects:unschedule": Row(post="409 409 403 403 404 302", **_DRAFT),
 }

@@ -9,7 +9,9 @@ from mturkhub.accounts.models import Connection
 from mturkhub.common import clock
 from projects.actions.batches import publish_batch
 from projects.collecting import sweep
+from projects.ending import end
 from projects.models import HIT, Assignment, Batch, Sweep
+from projects.operating import send_operations
 from projects.publishing import publish_chunk
 from projects.sending import send_decisions
 from tests.conftest import Person
@@ -57,6 +59,18 @@ class Live:
 
     def send(self) -> None:
         send_decisions(self.connection, gateway=self.market)
+
+    def operate(self) -> None:
+        """Send what waits to be changed in HITs."""
+        send_operations(self.connection, gateway=self.market)
+
+    def step(self) -> Batch:
+        """What goes on by itself in a while: the batch goes a step towards its end, changes are sent, all is collected."""
+        end(self.batch)
+        self.operate()
+        self.collect()
+        self.batch.refresh_from_db()
+        return self.batch
 
     def later(self, **duration: float) -> None:
         """Time passes here and at MTurk."""

@@ -291,6 +291,7 @@ def test_a_json_line_holds_everything_known_of_an_answer(olive, make_batch, work
         "approval_time": None,
         "rejection_time": "2026-07-15T21:00:00Z",
         "feedback": "Too short.",
+        "bonuses": [],
         "work_time_in_seconds": 48,
         "left_out": False,
         "input": {"text": "hello"},

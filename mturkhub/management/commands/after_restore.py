@@ -57,6 +57,8 @@ def take_up(made_at: datetime, *, replace: bool) -> dict[str, object]:
     """What is open is doubted and nobody holds a lease; a copy is another installation and sends nothing."""
     doubted = doubt_everything_open(made_at)
     HIT.objects.filter(sweeps_without__gt=0).update(sweeps_without=0)
+    # No bonus is sent before those paid since the backup are known.
+    HIT.objects.at_the_market().update(bonuses_unread=True)
     Job.objects.filter(lease_until__isnull=False).update(lease_until=None)
     # Whatever the market has moved on since, the next sweep shows.
     Connection.objects.update(sweep_lease_until=None, next_sweep_at=None)
