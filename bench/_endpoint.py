@@ -68,7 +68,7 @@ class Market:
         return {"HITTypeId": "3TYPE"}
 
     def CreateHITWithHITType(self, told: dict[str, Any]) -> dict[str, Any]:
-        hit_id = self.tokens.setdefault(told["UniqueRequestToken"], f"3HIT{len(self.tokens):026d}")
+        hit_id = self.tokens.setdefault(told["UniqueRequestToken"], f"3BENCH{len(self.tokens):024d}")
         now = time.time()
         self.created = [self.created[0] or now, now]
         if hit_id not in self.hits:
@@ -183,9 +183,10 @@ def main(argv: list[str]) -> None:
     parser.add_argument("port", type=int)
     parser.add_argument("--latency", type=float, default=0.1)
     parser.add_argument("--limit", type=float)
-    parser.add_argument("--burst", type=float, default=10)
+    parser.add_argument("--burst", type=float, help="calls saved up (those of a second)")
     wish = parser.parse_args(argv)
-    asyncio.run(serve(wish.port, Market(wish.limit, wish.burst), wish.latency))
+    market = Market(wish.limit, wish.burst or wish.limit or 1)
+    asyncio.run(serve(wish.port, market, wish.latency))
 
 
 if __name__ == "__main__":

@@ -41,8 +41,8 @@ START, LEAST, MOST = 20.0, 1.0, 1000.0
 LONG = 12.0
 # After a cut nothing is left over for so many seconds, and for so many a throttled call counts as an echo.
 PAUSE, RECOVERY = 0.1, 0.3
-# Seconds of calls that may be saved up, in a lane and of what all lanes leave.
-SAVED = 0.25
+# Seconds of calls that may be saved up, in a lane and of what all lanes leave: a worker's break between two turns.
+SAVED = 0.5
 # Seconds for which a lane that had to wait keeps the lower ones from what is left over.
 WAITING = 0.5
 

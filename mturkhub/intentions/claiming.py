@@ -29,7 +29,7 @@ LATEST_START = 20.0
 # Rows that wait for their turn are held for another lease so often.
 RENEW_AFTER = 10.0
 # Seconds of one task; then whatever else waits for a worker has its own.
-TURN = 2.5
+TURN = 4.0
 # Rows marked `sending` in one commit.
 GROUP = 32
 
