@@ -3,13 +3,19 @@
 The queue is only a doorbell: what is to be done stands in rows, and beat rings again for what is unfinished.
 """
 
+import gc
 import os
 from typing import Any
 
 from celery import Celery
+from celery.signals import worker_init
 from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mturkhub.settings")
+
+# Redis keeps a list for each of its priorities; the smallest number is taken first, and is the usual one.
+PRIORITIES = (0, 9)
+LATER = 9
 
 app = Celery("mturkhub")
 app.conf.update(
@@ -21,15 +27,17 @@ app.conf.update(
         "visibility_timeout": 300,
         "unacked_restore_interval": 2,
         "unacked_restore_throttle": 1,
+        "priority_steps": PRIORITIES,
         "global_keyprefix": settings.CELERY_QUEUE_PREFIX,
     },
     task_ignore_result=True,
     task_acks_late=True,
     worker_prefetch_multiplier=1,
     task_default_queue="default",
-    # Named for what they wait on. What only looks at rows and rings is `default`'s.
+    # Named for what they wait on. What only looks at rows and rings is `default`'s. Creating waits for a free worker
+    # until nothing else does: a decision of now is worth more than a HIT of now.
     task_routes={
-        "projects.tasks.publish_batch": {"queue": "mturk"},
+        "projects.tasks.publish_batch": {"queue": "mturk", "priority": LATER},
         "projects.tasks.send_due_decisions": {"queue": "mturk"},
         "projects.tasks.send_due_operations": {"queue": "mturk"},
         "projects.tasks.send_due_bonuses": {"queue": "mturk"},
@@ -46,6 +54,13 @@ app.conf.update(
 )
 app.autodiscover_tasks(["mturkhub", "projects"])
 app.autodiscover_tasks(["mturkhub"], related_name="health")
+
+
+@worker_init.connect
+def _share_memory(**_: Any) -> None:
+    """What is loaded before the pool forks stays shared: looking for garbage would copy every page of it."""
+    gc.collect()
+    gc.freeze()
 
 
 def every(seconds: int, task: str, **options: Any) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from mturkhub.accounts.models import Connection
-from mturkhub.celery import app
+from mturkhub.celery import PRIORITIES, app
 from mturkhub.common import clock
 from mturkhub.common.broker import client
 from mturkhub.common.request_log import BUCKETS
@@ -154,7 +154,9 @@ def _queues() -> Iterator[Metric]:
     depth = GaugeMetricFamily("mturkhub_queue_tasks", "Tasks nobody has taken yet.", labels=["queue"])
     with client(settings.REDIS_URL) as broker:
         for name in sorted(names):
-            depth.add_metric([name], broker.llen(f"{prefix}{name}"))
+            # As kombu names them.
+            lists = [f"{name}\x06\x16{priority}" if priority else name for priority in PRIORITIES]
+            depth.add_metric([name], sum(broker.llen(f"{prefix}{each}") for each in lists))
         taken = broker.hlen(f"{prefix}unacked")
     yield depth
     yield GaugeMetricFamily("mturkhub_queue_taken", "Tasks taken and not finished.", value=taken)

@@ -152,7 +152,9 @@ class _Sweeper:
         found: dict[str, HIT] = {}
         for hit in self._hits().filter(public_id__in=annotated):
             remote = annotated[hit.public_id]
-            if hit.mturk_id is None:
+            if hit.mturk_id == remote.hit_id:
+                found[remote.hit_id] = hit  # stored by its sender since the page was looked up
+            elif hit.mturk_id is None:
                 if self._adopt(hit, remote):
                     found[remote.hit_id] = hit
             else:

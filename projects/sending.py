@@ -4,13 +4,16 @@ HITs are created in `publishing.py`; here is what a look at MTurk makes of an un
 looked up here.
 """
 
+import itertools
+import logging
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 
 from mturkhub.accounts.models import Connection
 from mturkhub.common import clock
@@ -19,20 +22,24 @@ from mturkhub.gateway.errors import MTurkError
 from mturkhub.gateway.records import RemoteAssignment
 from mturkhub.intentions.claiming import (
     GROUP,
+    TURN,
     Claim,
     Outcome,
     claim,
     give_back,
     mark_sending,
     record_outcomes,
-    renew,
+    renew_old,
 )
 from mturkhub.intentions.models import IntentionState
 from mturkhub.intentions.settling import after_error, settles, token_is_live
 from projects.collecting import note_remote_status
 from projects.counting import recount
-from projects.models import HIT, Assignment, Decision
+from projects.models import HIT, Assignment, Batch, Decision
+from projects.querysets import DecisionQuerySet
 from projects.states import AssignmentStatus, BatchState, Verdict
+
+log = logging.getLogger(__name__)
 
 CHUNK = 256
 WANTED = {Verdict.APPROVE.value: AssignmentStatus.APPROVED, Verdict.REJECT.value: AssignmentStatus.REJECTED}
@@ -69,25 +76,73 @@ class Told:
     decision: Decision
     outcome: Outcome
     remote: RemoteAssignment | None = None
+    is_throttled: bool = False
 
 
 def send_decisions(connection: Connection, *, gateway: MTurkGateway) -> bool:
-    """Send up to CHUNK decisions whose grace time is over; returns whether more can be sent at once."""
-    due = Decision.objects.filter(connection=connection).select_related("assignment")
-    held = claim(due, limit=CHUNK)
-    for begin in range(0, len(held.rows), GROUP):
-        renew(held, held.rows[begin:])
-        told = _tell(mark_sending(held, held.rows[begin : begin + GROUP]), held, gateway)
+    """Send decisions whose grace time is over, for one TURN at most; returns whether there may be more."""
+    ends = time.monotonic() + TURN
+    keys = next_decisions(connection)
+    held = claim(Decision.objects.filter(pk__in=keys).select_related("assignment"), limit=CHUNK)
+    held.rows.sort(key=lambda decision: keys.index(decision.pk))
+    has_claimed = bool(held.rows)
+    while held.rows and time.monotonic() < ends:
+        try:
+            room = gateway.buy_calls(min(GROUP, len(held.rows)))
+        except MTurkError as error:
+            log.warning("No decision is sent on Connection %s: %s", connection.pk, error)
+            give_back(held, held.rows)
+            return False
+        renew_old(held)
+        group = Claim(held.rows[:room], held.lease_until, held.ends)
+        held.rows = held.rows[room:]
+        told = _tell(mark_sending(group, group.rows), group, gateway)
         store_told(told)
         if any(each.outcome.state != IntentionState.DONE and _must_wait(each) for each in told):
-            give_back(held, held.rows[begin + GROUP :])
+            give_back(held, held.rows)
             return False
-    return len(held.rows) == CHUNK
+    give_back(held, held.rows)
+    # Whoever rang meanwhile was told that somebody is at it.
+    return has_claimed
+
+
+def next_decisions(connection: Connection) -> list[int]:
+    """Keys of up to CHUNK decisions that are due and that nobody holds, in the order they should be sent.
+
+    Of teams that share the account in turn. Of each, rejections first, by the time MTurk would approve the answer by
+    itself, then what a person clicked, then bulk work.
+    """
+    now = clock.now()
+    free = Q(lease_until__isnull=True) | Q(lease_until__lt=clock.real_now())
+    due = Decision.objects.filter(free, connection=connection, state=IntentionState.QUEUED, due_at__lte=now)
+    teams = Batch.objects.filter(connection=connection).order_by("team").values_list("team", flat=True)
+    turns = itertools.zip_longest(*(_of_team(due.filter(team=team)) for team in teams.distinct()))
+    in_turn = (key for turn in turns for key in turn if key is not None)
+    return list(itertools.islice(in_turn, CHUNK))
+
+
+def _of_team(due: DecisionQuerySet[Decision]) -> list[int]:
+    approvals = due.filter(verdict=Verdict.APPROVE).order_by("due_at", "pk")
+    keys: list[int] = []
+    for wanted in (
+        due.filter(verdict=Verdict.REJECT).order_by("assignment__auto_approval_at", "pk"),
+        approvals.filter(job=None),
+        approvals.exclude(job=None),
+    ):
+        keys += wanted.values_list("pk", flat=True)[: CHUNK - len(keys)]
+    return keys
+
+
+def is_being_told(connection: Connection) -> bool:
+    """Whether somebody has begun to send decisions of the Connection within the last seconds, and is at it."""
+    recently = clock.now() - timedelta(seconds=2)
+    sending = Decision.objects.filter(connection=connection, state=IntentionState.SENDING)
+    return sending.filter(last_sent_at__gte=recently).exists()
 
 
 def _must_wait(told: Told) -> bool:
-    """Whether the line, not the row, is what failed."""
-    return told.outcome.state in {IntentionState.QUEUED, IntentionState.UNKNOWN}
+    """Whether the line, not the row, is what failed; a throttled call slows the Connection down by itself."""
+    return told.outcome.state in {IntentionState.QUEUED, IntentionState.UNKNOWN} and not told.is_throttled
 
 
 def _tell(decisions: Sequence[Decision], held: Claim[Decision], gateway: MTurkGateway) -> list[Told]:
@@ -128,7 +183,8 @@ def _refused(decision: Decision, error: MTurkError, gateway: MTurkGateway) -> To
             return looked
         if decision.is_overturn:
             return Told(decision, Outcome(decision.pk, IntentionState.FAILED, _TOO_LATE + error.details))
-    return Told(decision, after_error(decision.pk, error, attempts=decision.attempts + 1))
+    outcome = after_error(decision.pk, error, attempts=decision.attempts + 1)
+    return Told(decision, outcome, is_throttled=error.is_throttling)
 
 
 _TOO_LATE = (
@@ -144,7 +200,8 @@ def look_up(decision: Decision, gateway: MTurkGateway) -> Told | None:
     except MTurkError as error:
         if error.retry_can_help or error.may_have_happened:
             text = f"{error.sentence}\n{error.details}"
-            return Told(decision, Outcome(decision.pk, IntentionState.UNKNOWN, text))
+            outcome = Outcome(decision.pk, IntentionState.UNKNOWN, text)
+            return Told(decision, outcome, is_throttled=error.is_throttling)
         return Told(decision, after_error(decision.pk, error, attempts=decision.attempts))
     nothing_yet = AssignmentStatus.REJECTED if decision.is_overturn else AssignmentStatus.SUBMITTED
     if remote.status == nothing_yet:

@@ -14,6 +14,7 @@ from mturkhub.accounts.models import Connection, Environment
 from mturkhub.common import clock
 from mturkhub.common.errors import ActionRefused
 from mturkhub.gateway.errors import MTurkError
+from mturkhub.gateway.rate_budget import Lane
 from mturkhub.intentions.claiming import ring
 from mturkhub.intentions.models import IntentionState, Job, JobState, Operation
 from mturkhub.intentions.settling import clear_all_stale, connections_to_settle, settle_connection
@@ -25,9 +26,9 @@ from projects.ending import end
 from projects.models import HIT, Batch, Bonus, Decision
 from projects.operating import send_operations
 from projects.paying import read_bonuses, send_bonuses
-from projects.publishing import publish_chunk
+from projects.publishing import is_being_published, publish_chunk
 from projects.queueing import begin_scheduled
-from projects.sending import send_decisions
+from projects.sending import is_being_told, send_decisions
 from projects.states import BatchState, OperationKind
 
 log = logging.getLogger(__name__)
@@ -37,9 +38,12 @@ BALANCE_LIFE = timedelta(seconds=60)
 
 @shared_task
 def publish_batch(batch_id: int) -> None:
-    """Create a chunk of one batch's HITs, and ring for the next."""
+    """Create HITs of one batch for a while, and ring for the next turn."""
     batch = Batch.objects.select_related("connection", "template").get(pk=batch_id)
-    if publish_chunk(batch, gateway=gateway_for(batch.connection)):
+    # Of several bells one is enough: whoever is at it rings again.
+    if is_being_published(batch):
+        return
+    if publish_chunk(batch, gateway=gateway_for(batch.connection, Lane.CREATING)):
         ring(publish_batch, batch_id)
 
 
@@ -62,8 +66,10 @@ def begin_scheduled_batches() -> None:
 
 @shared_task
 def send_due_decisions(connection_id: int) -> None:
-    """Send a chunk of one Connection's decisions, and ring for the next."""
+    """Send one Connection's decisions for a while, and ring for the next turn."""
     connection = Connection.objects.get(pk=connection_id)
+    if is_being_told(connection):
+        return
     if send_decisions(connection, gateway=gateway_for(connection)):
         ring(send_due_decisions, connection_id)
 
@@ -139,7 +145,7 @@ def end_batches() -> None:
 def collect_connection(connection_id: int) -> None:
     """One sweep of a Connection."""
     connection = Connection.objects.get(pk=connection_id)
-    sweep(connection, gateway=gateway_for(connection))
+    sweep(connection, gateway=gateway_for(connection, Lane.COLLECTING))
 
 
 @shared_task
@@ -178,7 +184,7 @@ def refresh_balances() -> None:
     in_use = Q(tested_at__isnull=False) | Q(environment=Environment.LOCAL)
     for connection in Connection.objects.filter(old, in_use):
         try:
-            refresh_balance(connection, gateway=gateway_for(connection))
+            refresh_balance(connection, gateway=gateway_for(connection, Lane.ASKING))
         except (MTurkError, ActionRefused) as error:
             log.warning("No balance of Connection %s: %s", connection.pk, error.sentence)
 

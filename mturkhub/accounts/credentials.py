@@ -11,6 +11,7 @@ from mturkhub.accounts.models import Connection, RequesterAccount, Team
 from mturkhub.common.errors import ActionRefused
 from mturkhub.gateway.client import MTurkGateway
 from mturkhub.gateway.errors import MTurkError
+from mturkhub.gateway.rate_budget import Lane, Pace, rate_budget
 
 
 @dataclass(frozen=True)
@@ -84,21 +85,26 @@ def may_use_own_identity(account: RequesterAccount, name: str) -> bool:
     return name in own_identity_names(account.team)
 
 
-def gateway_for(connection: Connection) -> MTurkGateway:
-    """The way to MTurk with this Connection's keys; cheap, since clients are kept per process."""
+def gateway_for(connection: Connection, lane: Lane = Lane.DECIDING) -> MTurkGateway:
+    """The way to MTurk with this Connection's keys, its calls paced in the lane; cheap, since clients are kept."""
     if not connection.uses_own_identity:
-        return gateway_with(connection, decrypt(connection))
+        return gateway_with(connection, decrypt(connection), lane)
     if not may_use_own_identity(connection.account, connection.name):
         raise ActionRefused(
             f"{connection.name} has no keys of its own, and may not use this server's AWS identity any more. Enter "
             "keys, or ask whoever runs the server to name it in MTURKHUB_AMBIENT_AWS."
         )
     try:
-        return MTurkGateway.with_own_identity(connection.endpoint)
+        return MTurkGateway.with_own_identity(connection.endpoint, pace=_pace(connection, lane))
     except MTurkError as error:
         raise ActionRefused(error.sentence) from None
 
 
-def gateway_with(connection: Connection, keys: Keys) -> MTurkGateway:
-    """The way to the same endpoint with keys that are not stored yet."""
-    return MTurkGateway(connection.endpoint, keys.access_key_id, keys.secret_access_key)
+def gateway_with(connection: Connection, keys: Keys, lane: Lane = Lane.ASKING) -> MTurkGateway:
+    """The way to the same endpoint with keys that are not stored yet, or with those that are."""
+    pace = _pace(connection, lane)
+    return MTurkGateway(connection.endpoint, keys.access_key_id, keys.secret_access_key, pace=pace)
+
+
+def _pace(connection: Connection, lane: Lane) -> Pace:
+    return Pace(rate_budget(), str(connection.public_id), lane)

@@ -69,7 +69,8 @@ def worker(env: Mapping[str, str]) -> Service:
         "--without-mingle",
         "--without-gossip",
     )
-    return _celery("worker", ["worker", *options], env)
+    # glibc gives each of many threads a heap of its own otherwise, and returns none of it.
+    return _celery("worker", ["worker", *options], {"MALLOC_ARENA_MAX": "2", **env})
 
 
 def beat(schedule: Path, env: Mapping[str, str]) -> Service:

@@ -26,6 +26,7 @@ from mturkhub.common.money import to_cents
 from mturkhub.common.tallies import tallies
 from mturkhub.gateway.errors import MTurkError
 from mturkhub.gateway.failures import UnreadableAnswer, explain
+from mturkhub.gateway.rate_budget import Pace
 from mturkhub.gateway.records import AccountBalance, RemoteAssignment, RemoteBonus, RemoteHIT
 
 if TYPE_CHECKING:
@@ -39,14 +40,24 @@ RecordT = TypeVar("RecordT")
 CONNECT_TIMEOUT = 5
 READ_TIMEOUT = 30
 PAGE_SIZE = 100
+# Calls one process may have on their way to one requester's endpoint without opening connections for nothing.
+MOST_AT_ONCE = 64
 STATUSES = ("Submitted", "Approved", "Rejected")
 
 
 class MTurkGateway:
-    """One requester at one endpoint; safe to share between threads."""
+    """One requester at one endpoint; safe to share between threads. Without a `pace` nothing holds its calls up."""
 
-    def __init__(self, endpoint: str, access_key_id: str | None, secret_access_key: str | None) -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        access_key_id: str | None,
+        secret_access_key: str | None,
+        *,
+        pace: Pace | None = None,
+    ) -> None:
         self.endpoint = endpoint
+        self._pace = pace
         self._secrets: Callable[[], Sequence[str]] = _own_secrets
         if access_key_id and secret_access_key:
             keys = (secret_access_key, access_key_id)
@@ -58,12 +69,19 @@ class MTurkGateway:
         self._called_for = get_contextvars()
 
     @classmethod
-    def with_own_identity(cls, endpoint: str) -> "MTurkGateway":
+    def with_own_identity(cls, endpoint: str, *, pace: Pace | None = None) -> "MTurkGateway":
         """As whoever this server is to AWS: environment, profile or role, by boto3's own chain."""
-        return cls(endpoint, None, None)
+        return cls(endpoint, None, None, pace=pace)
 
     def __repr__(self) -> str:
         return f"<MTurkGateway {self.endpoint}>"
+
+    def buy_calls(self, wanted: int) -> int:
+        """How many of the wanted calls can be made now; they are kept for whoever calls next.
+
+        Raises MTurkError, like every call, while the rate budget cannot be asked.
+        """
+        return self._pace.buy(wanted) if self._pace else wanted
 
     # Account
 
@@ -209,12 +227,15 @@ class MTurkGateway:
     def _call(self, method: str, read: Callable[[dict[str, Any]], AnswerT], **parameters: Any) -> AnswerT:
         """What `read` makes of MTurk's answer; whatever goes wrong is an MTurkError."""
         operation = self._client.meta.method_to_api_mapping[method]
+        generation = self._pace.enter(operation) if self._pace else 0
         began, outcome = time.monotonic(), "done"
         try:
             return read(getattr(self._client, method)(**parameters))
         except Exception as error:
             explained = self._explain(error, operation)
             outcome = _outcome(explained)
+            if explained.is_throttling and self._pace:
+                self._pace.throttled(generation)
             raise explained from error
         finally:
             self._note(operation, outcome, time.monotonic() - began)
@@ -376,7 +397,7 @@ def _make_client(endpoint: str, access_key_id: str | None, secret_access_key: st
             connect_timeout=CONNECT_TIMEOUT,
             read_timeout=READ_TIMEOUT,
             retries={"total_max_attempts": 1, "mode": "standard"},
-            max_pool_connections=32,
+            max_pool_connections=MOST_AT_ONCE,
             use_fips_endpoint=False,
             use_dualstack_endpoint=False,
             # A proxy on the way out cannot lead back to this machine.

@@ -14,8 +14,7 @@ from typing import Any, Generic, TypeVar
 import kombu.exceptions
 import redis
 from django.db import connection, models, transaction
-from django.db.models import F, Q
-from django.db.models.functions import Coalesce
+from django.db.models import Q
 
 from mturkhub.common import clock
 from mturkhub.intentions.models import Intention, IntentionState
@@ -27,6 +26,10 @@ IntentionT = TypeVar("IntentionT", bound=Intention)
 LEASE = timedelta(seconds=60)
 # A call may take 35 s, 5 to connect and 30 to read; nobody begins one that might outlive the lease.
 LATEST_START = 20.0
+# Rows that wait for their turn are held for another lease so often.
+RENEW_AFTER = 10.0
+# Seconds of one task; then whatever else waits for a worker has its own.
+TURN = 4.0
 # Rows marked `sending` in one commit.
 GROUP = 32
 
@@ -85,27 +88,24 @@ def mark_sending(held: Claim[IntentionT], rows: Sequence[IntentionT]) -> list[In
         return []
     begun = time.monotonic()
     model = type(rows[0])
-    state = model.STATE_FIELD
-    now, real = clock.now(), clock.real_now()
-    until = real + LEASE
-    with transaction.atomic():
-        ours = set(
-            _all(model)
-            .filter(
-                pk__in=[row.pk for row in rows],
-                lease_until=held.lease_until,
-                **{state: IntentionState.QUEUED},
-            )
-            .select_for_update()
-            .values_list("pk", flat=True)
+    table, state = model._meta.db_table, model.STATE_FIELD
+    now = clock.now()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            update {table} set {state} = 'sending', first_sent_at = coalesce(first_sent_at, %(now)s),
+                last_sent_at = %(now)s, lease_until = clock_timestamp() + make_interval(secs => %(lease)s), attempts = attempts + 1
+            where id = any(%(rows)s) and lease_until = %(until)s and {state} = 'queued'
+            returning id
+            """,  # noqa: S608 - names of our own tables and columns
+            {
+                "now": now,
+                "lease": LEASE.total_seconds(),
+                "rows": [row.pk for row in rows],
+                "until": held.lease_until,
+            },
         )
-        _all(model).filter(pk__in=ours).update(
-            **{state: IntentionState.SENDING},
-            first_sent_at=Coalesce("first_sent_at", now),
-            last_sent_at=now,
-            lease_until=until,
-            attempts=F("attempts") + 1,
-        )
+        ours = {key for (key,) in cursor.fetchall()}
     held.ends = begun + LEASE.total_seconds()
     return [row for row in rows if row.pk in ours]
 
@@ -120,6 +120,12 @@ def renew(held: Claim[IntentionT], rows: Sequence[IntentionT]) -> None:
         lease_until=until
     )
     held.lease_until, held.ends = until, begun + LEASE.total_seconds()
+
+
+def renew_old(held: Claim[IntentionT]) -> None:
+    """Hold the rows of a claim that wait for their turn for another LEASE, unless it has just begun."""
+    if time.monotonic() > held.ends - LEASE.total_seconds() + RENEW_AFTER:
+        renew(held, held.rows)
 
 
 def give_back(held: Claim[IntentionT], rows: Iterable[IntentionT]) -> None:

@@ -62,7 +62,9 @@ def after_error(pk: int, error: MTurkError, *, attempts: int) -> Outcome:
     if error.may_have_happened:
         return Outcome(pk, IntentionState.UNKNOWN, text)
     if error.retry_can_help:
-        return Outcome(pk, IntentionState.QUEUED, text, due_at=clock.now() + back_off(attempts))
+        # A throttled call slows its whole Connection down, so the row itself need not wait for long.
+        wait = back_off(0 if error.is_throttling else attempts)
+        return Outcome(pk, IntentionState.QUEUED, text, due_at=clock.now() + wait)
     return Outcome(pk, IntentionState.FAILED, text)
 
 

@@ -47,6 +47,16 @@ class Decision(Intention):
                 fields=["connection", "due_at", "id"], name="decision_to_send", condition=Q(state="queued")
             ),
             models.Index(
+                fields=["connection", "team", "verdict", "due_at", "id"],
+                name="decision_in_turn",
+                condition=Q(state="queued"),
+            ),
+            models.Index(
+                fields=["connection", "team", "verdict", "due_at", "id"],
+                name="decision_clicked",
+                condition=Q(state="queued", job__isnull=True),
+            ),
+            models.Index(
                 fields=["connection", "id"],
                 name="decision_unsettled",
                 condition=Q(state__in=["sending", "unknown"]),

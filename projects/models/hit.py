@@ -93,6 +93,9 @@ class HIT(Intention):
                 fields=["connection", "due_at", "id"], name="hit_to_send", condition=Q(publish_state="queued")
             ),
             models.Index(
+                fields=["batch", "due_at", "id"], name="hit_to_create", condition=Q(publish_state="queued")
+            ),
+            models.Index(
                 fields=["connection", "id"],
                 name="hit_unsettled",
                 condition=Q(publish_state__in=["sending", "unknown"]),

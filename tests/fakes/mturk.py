@@ -286,6 +286,10 @@ class FakeMTurk:
             if assignment.status == "Submitted" and due is not None and due <= self.now:
                 self._pay(assignment, at=due)
 
+    def buy_calls(self, wanted: int) -> int:
+        """All of them: nothing holds its calls up."""
+        return wanted
+
     # Account
 
     @_operation("GetAccountBalance")

@@ -10,7 +10,7 @@ from mturkhub.common import clock
 from mturkhub.workers.models import TeamWorker, Worker
 from mturkhub.workers.naming import find_workers, shown_ids
 from projects.actions.reviews import approve_assignment, reject_assignment
-from projects.collecting import sweep
+from projects.collecting import _Sweeper, sweep
 from projects.models import Assignment, AssignmentAnswer, Decision
 from tests.conftest import Person
 from tests.factories.projects import answer_xml
@@ -318,3 +318,21 @@ def test_the_page_can_tell_when_it_was_collected_and_when_it_will_be(live: Live)
     assert live.connection.next_sweep_at is not None
     wait = live.connection.next_sweep_at - live.connection.last_sweep_at
     assert wait == timedelta(seconds=10)
+
+
+def test_a_hit_that_its_sender_stores_while_its_page_is_looked_up_gets_no_second_round(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known_rows = _Sweeper._hits
+    looked = []
+
+    def late(self):  # type: ignore[no-untyped-def]
+        """The first look finds nothing: the sender commits right after it."""
+        looked.append(None)
+        return known_rows(self).none() if len(looked) == 1 else known_rows(self)
+
+    monkeypatch.setattr(_Sweeper, "_hits", late)
+
+    record = live.collect()
+
+    assert (len(live.hits), record.hits_elsewhere) == (2, 0)

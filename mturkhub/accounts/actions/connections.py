@@ -15,6 +15,7 @@ from mturkhub.accounts.permissions import Permission, check_can
 from mturkhub.common.errors import ActionRefused
 from mturkhub.gateway.client import MTurkGateway
 from mturkhub.gateway.errors import MTurkError
+from mturkhub.gateway.rate_budget import Lane
 
 # The room that keeps HITs says which one of a Connection new keys must be able to see; empty for none yet.
 _known_hit: list[Callable[[Connection], str]] = []
@@ -101,7 +102,7 @@ def try_connection(connection: Connection, *, by: Actor, gateway: MTurkGateway |
     team_id = connection.account.team_id
     check_can(by, Permission.CONNECTION_MANAGE, team_id)
     try:
-        balance = refresh_balance(connection, gateway=gateway or gateway_for(connection))
+        balance = refresh_balance(connection, gateway=gateway or gateway_for(connection, Lane.ASKING))
         record(by, "connection.tested", connection, team_id=team_id, balance=str(balance.available))
     except MTurkError as error:
         record(by, "connection.test_failed", connection, team_id=team_id, problem=error.sentence)
