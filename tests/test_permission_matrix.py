@@ -9,13 +9,14 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from mturkhub.accounts.actions.invitations import invite
-from mturkhub.accounts.models import AccountGrant, Connection, Invitation, Team, User
+from mturkhub.accounts.models import AccountGrant, ApiToken, Connection, Invitation, Team, User
 from mturkhub.intentions.models import Job
 from projects.actions.reviews import approve_assignment
 from projects.actions.uploads import upload_file
 from projects.models import Assignment, Batch, BatchUpload, Project
 from tests.factories import (
     AccountGrantFactory,
+    ApiTokenFactory,
     AssignmentFactory,
     BatchFactory,
     MembershipFactory,
@@ -49,10 +50,12 @@ class World:
     member: User
     invitation: Invitation
     invitation_link: str
+    # Mina's.
+    token: ApiToken
 
 
 @pytest.fixture
-def world(team, connection, olive) -> World:
+def world(team, connection, olive, mina) -> World:
     # Nobody listens there: a page that asks MTurk gets its answer at once.
     connection.endpoint = "http://127.0.0.1:9"
     connection.save()
@@ -78,6 +81,7 @@ def world(team, connection, olive) -> World:
         member=MembershipFactory(team=team, role="viewer").user,
         invitation=made.invitation,
         invitation_link=made.link,
+        token=ApiTokenFactory(membership=mina.membership),
     )
 
 

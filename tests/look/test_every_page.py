@@ -11,8 +11,9 @@ from playwright.sync_api import Page
 from pytest_django import Settings
 
 from mturkhub.accounts.sign_in_links import new_sign_in_link
+from mturkhub.common import clock
 from tests.conftest import Person
-from tests.factories import BatchFactory, ProjectFactory
+from tests.factories import ApiTokenFactory, BatchFactory, ProjectFactory
 from tests.look.conftest import Asked, Lab, address
 from tests.look.looking import faults_of, looked_at
 from tests.test_permission_matrix import TABLE
@@ -146,6 +147,22 @@ def test_pages_of_people_and_teams(
         )
         == []
     )
+
+
+def test_pages_of_tokens(olive: Person, mina: Person, window_of: Window) -> None:
+    def make(page: Page) -> None:
+        page.get_by_label("Name").fill("notebook on my laptop")
+        page.get_by_label("publish").check()
+        page.get_by_role("button", name="Make the token").click()
+        page.get_by_text("Copy it now").wait_for()
+
+    page = address("accounts:tokens")
+    assert faults_of(window_of(mina), [page]) == []
+    assert faults_of(window_of(mina), [page], prepare=make) == []
+    ApiTokenFactory(
+        membership=olive.membership, name="over", expires_at=clock.now(), last_used_at=clock.now()
+    )
+    assert faults_of(window_of(olive), [page]) == []
 
 
 def test_pages_of_a_second_factor(mina: Person, window_of: Window) -> None:
