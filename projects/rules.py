@@ -62,6 +62,15 @@ def check_balance_covers(balance: Decimal | None, total: Decimal, *, seen: Decim
         )
 
 
+def check_within(total: Decimal, max_cost: Decimal) -> None:
+    """Raise unless the total stays within what whoever publishes is ready to pay; both in dollars."""
+    if total > max_cost:
+        raise ActionRefused(
+            f"This costs {dollars(total)}, which is {dollars(total - max_cost)} more than max_cost allows. Raise it, or "
+            "publish fewer rows or answers. Nothing was published."
+        )
+
+
 def check_can_retry(batch: Batch) -> None:
     if batch.state not in {BatchState.PUBLISHING, BatchState.LIVE, BatchState.PAUSED}:
         raise ActionRefused(f"“{batch}” is {batch.state}, so nothing of it is sent.")

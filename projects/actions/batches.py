@@ -1,6 +1,7 @@
 """What a person can ask of a batch: publish, pause, resume, try failed rows again, collect now."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from django.db import connection as database
 from django.db import transaction
@@ -33,8 +34,8 @@ _QUEUE_HITS = f"""
 """  # noqa: S608 - a constant of ours
 
 
-def publish_batch(batch: Batch, *, by: Actor) -> Batch:
-    """Queue a HIT for every row of a draft; MTurk hears of it after commit."""
+def publish_batch(batch: Batch, *, by: Actor, max_cost: Decimal | None = None) -> Batch:
+    """Queue a HIT for every row of a draft; MTurk hears of it after commit. Refused where it costs more than `max_cost`."""
     check_can(by, Permission.BATCH_PUBLISH, batch.team_id)
     with transaction.atomic():
         batch = _locked(batch)
@@ -46,6 +47,8 @@ def publish_batch(batch: Batch, *, by: Actor) -> Batch:
             max_assignments=batch.max_assignments,
             schedule=batch.connection.fee_schedule,
         )
+        if max_cost is not None:
+            rules.check_within(cost.total, max_cost)
         rules.check_balance_covers(
             batch.connection.balance, cost.total, seen=balance_seen(batch.connection, batch.team_id)
         )

@@ -165,6 +165,15 @@ def test_pages_of_tokens(olive: Person, mina: Person, window_of: Window) -> None
     assert faults_of(window_of(olive), [page]) == []
 
 
+def test_the_page_about_the_api(olive: Person, window_of: Window) -> None:
+    def open_some(page: Page) -> None:
+        page.evaluate(
+            "document.querySelectorAll('details.operation').forEach((each, n) => each.open = n % 4 == 0)"
+        )
+
+    assert faults_of(window_of(olive), [address("api:docs")], prepare=open_some) == []
+
+
 def test_pages_of_a_second_factor(mina: Person, window_of: Window) -> None:
     window = window_of(mina)
     new = [address("mfa_index"), address("mfa_activate_totp"), address("mfa_add_webauthn")]
