@@ -52,7 +52,7 @@ app.conf.update(
     accept_content=["json"],
     timezone="UTC",
 )
-app.autodiscover_tasks(["mturkhub", "projects"])
+app.autodiscover_tasks(["mturkhub", "mturkhub.api", "projects"])
 app.autodiscover_tasks(["mturkhub"], related_name="health")
 
 
@@ -93,6 +93,8 @@ app.conf.beat_schedule = {
     "expire": every(60, "projects.tasks.expire_files"),
     # Bulk work that is unfinished.
     "jobs": every(5, "projects.tasks.run_due_jobs"),
+    # What was answered to requests with an Idempotency-Key.
+    "forget": every(3600, "mturkhub.api.tasks.forget_old_answers"),
     # Large files that wait for their check.
     "check": every(5, "projects.tasks.check_due_uploads"),
 }

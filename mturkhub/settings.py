@@ -80,12 +80,15 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.usersessions",
+    "rest_framework",
+    "drf_spectacular",
     "mturkhub.apps.SiteConfig",
     "mturkhub.common",
     "mturkhub.accounts",
     "mturkhub.intentions",
     "mturkhub.workers",
     "projects",
+    "mturkhub.api",
 ]
 
 MIDDLEWARE = [
@@ -237,7 +240,7 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
 # The whole of a request, files included; where files are uploaded, a little more than the largest one.
 MAX_BODY = 6 * 1024 * 1024
 MAX_UPLOAD_BODY = 220 * 1024 * 1024
-UPLOAD_PATH = "/batches/new/"
+UPLOAD_PATHS = ("/batches/new/", "/batches")
 
 # Celery, and what all processes count together ---------------------------------------------------
 
@@ -251,6 +254,36 @@ CACHES = {
         # It answers or it does not: a person is waiting.
         "OPTIONS": {"socket_timeout": 3, "socket_connect_timeout": 3, "retry": Retry(NoBackoff(), 0)},
     }
+}
+
+# The API for scripts -----------------------------------------------------------------------------
+
+# Everything below it answers with JSON, refusals too.
+API_PATH = "/api/v1/"
+# Requests a minute with one token.
+API_RATE = 600
+REST_FRAMEWORK = {
+    # Who may ask, how often and in which form stands on `mturkhub.api.base.ApiView`.
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "mturkhub.api.problems.answer_to",
+    "UNAUTHENTICATED_USER": None,
+    # `?format=` chooses the form of results, not a renderer.
+    "URL_FORMAT_OVERRIDE": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "mturkhub",
+    "VERSION": "1",
+    "DESCRIPTION": "Everything the dashboard's pages do, for scripts.",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "AUTHENTICATION_WHITELIST": [],
+    "APPEND_COMPONENTS": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
+    "SECURITY": [{"token": []}],
+    "POSTPROCESSING_HOOKS": ["mturkhub.api.schema.with_problems"],
+    "SCHEMA_PATH_PREFIX": "/api/v1/",
 }
 
 # Metrics -----------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from mturkhub.accounts.views.signing_in import reset_password
+from mturkhub.api.problems import server_error
 from mturkhub.health import healthz, readyz
 from mturkhub.metrics import metrics
 from mturkhub.styleguide import styleguide
@@ -18,6 +19,9 @@ urlpatterns = [
     path("account/password/reset/", reset_password, name="account_reset_password"),
     path("account/", include("allauth.account.urls")),
     path("account/2fa/", include("allauth.mfa.urls")),
+    path("api/", include("mturkhub.api.urls")),
     path("", include("mturkhub.accounts.urls")),
     path("", include("projects.urls")),
 ]
+
+handler500 = server_error

@@ -71,6 +71,7 @@ KINDS = {
     "person": "People",
     "second_factor": "Second factors",
     "team": "Team",
+    "token": "Tokens",
 }
 BY_RULE = "rules"
 CHUNK = 500

@@ -5,7 +5,7 @@ No export holds the batch in memory. WorkerId is the pseudonym unless the person
 
 import codecs
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
@@ -208,31 +208,39 @@ def _json_lines(batch: Batch, by: Actor, assignments: QuerySet[Assignment]) -> I
         Assignment.objects.filter(batch=batch).order_by().values_list("worker_id", flat=True).distinct(),
         by,
     )
+    for assignment in _read(with_bonuses(assignments)):
+        yield _line(as_object(assignment, batch.columns, names.get(assignment.worker_id, "")))
+
+
+def with_bonuses(assignments: QuerySet[Assignment]) -> QuerySet[Assignment]:
+    """Each with the bonuses that were paid for it, as `paid_bonuses`."""
     paid = Bonus.objects.paid().filter(assignment=OuterRef("pk")).order_by("pk")
-    bonuses = ArraySubquery(paid.values(told=JSONObject(amount=Cast("amount", TextField()), reason="reason")))
-    for assignment in _read(assignments.annotate(paid_bonuses=bonuses)):
-        yield _line(
-            {
-                "assignment_id": assignment.mturk_id,
-                "hit_id": assignment.hit.mturk_id,
-                "worker_id": names.get(assignment.worker_id, ""),
-                "row": assignment.row.number,
-                "status": assignment.status,
-                "accept_time": _utc(assignment.accepted_at),
-                "submit_time": _utc(assignment.submitted_at),
-                "approval_time": _utc(assignment.approved_at),
-                "rejection_time": _utc(assignment.rejected_at),
-                "feedback": assignment.feedback,
-                "bonuses": assignment.paid_bonuses,
-                "work_time_in_seconds": int(assignment.work_time.total_seconds()),
-                "left_out": assignment.left_out_at is not None,
-                "input": {name: assignment.row.input.get(name) for name in batch.columns},
-                "output": {
-                    name: values[0] if len(values) == 1 else values
-                    for name, values in sorted((assignment.given or {}).items())
-                },
-            }
-        )
+    told = JSONObject(amount=Cast("amount", TextField()), reason="reason")
+    return assignments.annotate(paid_bonuses=ArraySubquery(paid.values(told=told)))
+
+
+def as_object(assignment: Any, columns: Sequence[str], worker: str) -> dict[str, Any]:
+    """One answer, read with its row, its HIT, its bonuses and what was answered as `given`; `worker` is what they may be called."""
+    return {
+        "assignment_id": assignment.mturk_id,
+        "hit_id": assignment.hit.mturk_id,
+        "worker_id": worker,
+        "row": assignment.row.number,
+        "status": assignment.status,
+        "accept_time": _utc(assignment.accepted_at),
+        "submit_time": _utc(assignment.submitted_at),
+        "approval_time": _utc(assignment.approved_at),
+        "rejection_time": _utc(assignment.rejected_at),
+        "feedback": assignment.feedback,
+        "bonuses": assignment.paid_bonuses,
+        "work_time_in_seconds": int(assignment.work_time.total_seconds()),
+        "left_out": assignment.left_out_at is not None,
+        "input": {name: assignment.row.input.get(name) for name in columns},
+        "output": {
+            name: values[0] if len(values) == 1 else values
+            for name, values in sorted((assignment.given or {}).items())
+        },
+    }
 
 
 # Ends of lines for readers that split text as Unicode has it; in JSON they stand only within strings.

@@ -70,10 +70,11 @@ class AssignmentFilter:
     def showing(self, show: str) -> "AssignmentFilter":
         return replace(self, show=show)
 
-    def page(self, batch: Batch, place: str = "") -> "Page":
+    def page(self, batch: Batch, place: str = "", size: int = PAGE, total: int | None = None) -> "Page":
         search = self._search if self.text else None
         # Not joined: the join of a search might read all rows of the batch instead of those of the page.
-        return page_of(self._listed(batch).prefetch_related("row"), place, search=search)
+        listed = self._listed(batch).prefetch_related("row")
+        return page_of(listed, place, size, search=search, total=total)
 
     def apply(self, batch: Batch) -> QuerySet[Assignment]:
         """All the answers that match, in order."""
@@ -244,6 +245,12 @@ def page_of(
         total=len(items) if is_part else _counted(search(found) if search else found, order, total),
         is_part=is_part,
     )
+
+
+def is_place(found: QuerySet[Any], place: str) -> bool:
+    """Whether the place was made here, for a list in this order."""
+    order = [str(name) for name in found.query.order_by]
+    return place[:1] in ("<", ">") and _parse(place[1:], found.model, order) is not None
 
 
 def _counted(found: QuerySet[Any], order: list[str], total: int | None) -> int:

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from mturkhub.accounts.actions.invitations import invite
-from mturkhub.accounts.models import AccountGrant, Connection, Invitation, Team, User
+from mturkhub.accounts.models import AccountGrant, ApiToken, Connection, Invitation, Team, User
 from mturkhub.common import clock
 from mturkhub.intentions.models import Job
 from projects.actions.reviews import approve_assignment
@@ -17,6 +17,7 @@ from projects.actions.uploads import upload_file
 from projects.models import Assignment, Batch, BatchUpload, Bonus, Project
 from tests.factories import (
     AccountGrantFactory,
+    ApiTokenFactory,
     AssignmentFactory,
     BatchFactory,
     BonusFactory,
@@ -25,9 +26,9 @@ from tests.factories import (
     TeamFactory,
     UserFactory,
 )
-from tests.permissions import ROLES, Row, accounts, deciding, making
+from tests.permissions import ROLES, Row, accounts, api, deciding, making
 
-TABLE: dict[str, Row] = accounts.ROWS | making.ROWS | deciding.ROWS
+TABLE: dict[str, Row] = accounts.ROWS | making.ROWS | deciding.ROWS | api.PAGES
 
 
 @dataclass
@@ -55,10 +56,12 @@ class World:
     member: User
     invitation: Invitation
     invitation_link: str
+    # Mina's.
+    token: ApiToken
 
 
 @pytest.fixture
-def world(team, connection, olive) -> World:
+def world(team, connection, olive, mina) -> World:
     # Nobody listens there: a page that asks MTurk gets its answer at once.
     connection.endpoint = "http://127.0.0.1:9"
     connection.save()
@@ -87,6 +90,7 @@ def world(team, connection, olive) -> World:
         member=MembershipFactory(team=team, role="viewer").user,
         invitation=made.invitation,
         invitation_link=made.link,
+        token=ApiTokenFactory(membership=mina.membership),
     )
 
 
@@ -107,7 +111,7 @@ def names(patterns: list[URLPattern | URLResolver], namespace: str = "") -> Iter
 
 
 def test_every_page_stands_in_the_table():
-    assert set(names(get_resolver().url_patterns)) - set(TABLE) == set()
+    assert set(names(get_resolver().url_patterns)) - set(TABLE) - set(api.ROWS) == set()
 
 
 def test_every_row_of_the_table_is_a_page():

@@ -32,8 +32,12 @@ from projects.models import Assignment, Batch, HITType
 from projects.publishing import publish_chunk
 from projects.sending import send_decisions
 from projects.states import Verdict
+from tests.api.conftest import script_of
+from tests.api.test_permission_matrix import ask as ask_with
+from tests.api.test_permission_matrix import everything
 from tests.conftest import Person
 from tests.factories import AccountGrantFactory, ConnectionFactory, TeamWorkerFactory
+from tests.permissions import api
 from tests.servers import MarketplaceServer
 from tests.test_permission_matrix import TABLE, world  # noqa: F401 - a fixture
 
@@ -119,6 +123,34 @@ def test_no_list_of_one_team_names_anything_of_the_other(stan, world):  # noqa: 
             told[name] = found
 
     assert told == {}
+
+
+def test_nothing_of_one_team_exists_for_the_scripts_of_the_other(stan, world):  # noqa: F811
+    script = script_of(stan)
+    script.get("projects")
+    asked_for = [each for each in api.TABLE if each.expected()["stan"] == 404]
+    before, wrong = everything(), {}
+    for asked in asked_for:
+        with transaction.atomic():
+            status = ask_with(script, asked, world).status_code
+            if status != 404 or everything() != before:
+                wrong[asked.name, asked.method] = status
+            transaction.set_rollback(True)
+
+    assert len(asked_for) > 20
+    assert wrong == {}
+    # MTurk's own ids open nothing either.
+    assert script.post(f"assignments/{world.assignment.mturk_id}/approve").status_code == 404
+
+
+def test_no_list_by_script_names_anything_of_the_other(stan, world):  # noqa: F811
+    things = [world.project, world.batch, world.draft, world.assignment, world.decided, world.job]
+    marks = [str(thing.public_id) for thing in things] + [world.project.name, world.batch.name]
+    script = script_of(stan)
+
+    for path in ("projects", "batches", "balance"):
+        told = script.get(path).content.decode()
+        assert not [mark for mark in marks if mark in told]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ from mturkhub.accounts.models import Event, User
 
 def record(by: Actor, verb: str, target: models.Model, *, team_id: int, **details: Any) -> Event:
     """The Event for one action; `details` are plain values and never secrets."""
+    if by.token_name:
+        details["by_token"] = by.token_name
     return Event.objects.create(
         team_id=team_id,
         by=by.user,

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from structlog.contextvars import bind_contextvars
 
-from mturkhub.accounts.models import Membership, Team, User
+from mturkhub.accounts.models import ApiToken, Membership, Team, User
 from mturkhub.accounts.permissions import ROLE_PERMISSIONS, Permission, Role
 from mturkhub.common.errors import ActionRefused
 
@@ -21,11 +21,21 @@ class Actor:
     # team key → role, for the memberships in force (on a page, the switcher's team alone).
     roles: dict[int, Role] = field(default_factory=dict)
     rule: str = ""
+    # For who comes with a token: what of the role it allows, and its name for the Events.
+    scope: frozenset[Permission] | None = None
+    token_name: str = ""
 
     @classmethod
     def person(cls, membership: Membership) -> "Actor":
         """The person acting within one team."""
         return cls(user=membership.user, roles={membership.team_id: Role(membership.role)})  # type: ignore[call-arg]  # by value
+
+    @classmethod
+    def token(cls, token: ApiToken) -> "Actor":
+        """Whoever made the token, in its team and within its scope."""
+        of = token.membership
+        roles = {of.team_id: Role(of.role)}  # type: ignore[call-arg]  # by value
+        return cls(user=of.user, roles=roles, scope=token.permissions, token_name=token.name)
 
     @classmethod
     def system(cls, rule: str) -> "Actor":
@@ -52,7 +62,8 @@ class Actor:
 
     def permissions_in(self, team_id: int) -> frozenset[Permission]:
         role = self.role_in(team_id)
-        return ROLE_PERMISSIONS[role] if role else frozenset()
+        allowed = ROLE_PERMISSIONS[role] if role else frozenset()
+        return allowed if self.scope is None else allowed & self.scope
 
     def __str__(self) -> str:
         return str(self.user) if self.user else self.rule

@@ -8,7 +8,7 @@ from django import forms
 from django.contrib.auth.password_validation import password_validators_help_texts, validate_password
 
 from mturkhub.accounts.models import Team, User
-from mturkhub.accounts.permissions import Role
+from mturkhub.accounts.permissions import ROLE_PERMISSIONS, Permission, Role
 
 _ROLES = [(role.value, role.value.capitalize()) for role in Role]
 
@@ -64,6 +64,32 @@ class JoinForm(NewPasswordForm):
         password = self.fields["password"]
         password.label, password.required = "A password", True
         password.help_text = " ".join(password_validators_help_texts())
+
+
+class TokenForm(forms.Form):
+    name = forms.CharField(
+        label="Name",
+        max_length=100,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        help_text="What it is for, such as “notebook on my laptop”.",
+    )
+    days = forms.TypedChoiceField(
+        label="Works for",
+        coerce=int,
+        choices=[(7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "a year")],
+        initial=90,
+    )
+    scope = forms.MultipleChoiceField(
+        label="It may read what you may read, and",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Tick as little as the script needs. When your role loses one of these, the token does as well.",
+    )
+
+    def __init__(self, *args: Any, role: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        mine = ROLE_PERMISSIONS[Role(role)]  # type: ignore[call-arg]  # by value
+        self.fields["scope"].choices = [(each.value, each.words) for each in Permission if each in mine]  # type: ignore[attr-defined]
 
 
 class NewTeamForm(forms.Form):

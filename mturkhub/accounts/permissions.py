@@ -120,5 +120,10 @@ def refusal(actor: "Actor", permission: Permission, team: "Team | int") -> str:
     """The sentence for a missing permission, as greyed-out buttons and 403 pages show it."""
     team_id = team if isinstance(team, int) else team.pk
     role = actor.role_in(team_id)
+    if role and actor.scope is not None and permission in ROLE_PERMISSIONS[role]:
+        return (
+            f"The token “{actor.token_name}” may not {permission.words}: that is outside its scope. Make one that may, "
+            "under your name, Tokens."
+        )
     who = f"{role.value.capitalize()}s" if role else "People outside the team"
     return f"{who} may not {permission.words}. Ask an owner of the team."

@@ -6,7 +6,7 @@ from django.apps import apps
 from django.db import models
 from django.db.models import Case, Exists, F, OuterRef, Q, When
 
-from mturkhub.accounts.permissions import Loan
+from mturkhub.accounts.permissions import Loan, Permission, can
 
 if TYPE_CHECKING:
     from mturkhub.accounts.actors import Actor
@@ -39,12 +39,32 @@ class ConnectionQuerySet(models.QuerySet[ModelT]):
         lent = _loans().filter(team_id=team_id, permissions__contains=[loan])
         return self.filter(Q(account__team_id=team_id) | Q(Exists(lent)))
 
+    def working(self) -> Self:
+        """Those a batch can be made for: local ones, and Amazon's that have passed their test."""
+        return self.filter(Q(environment="local") | Q(tested_at__isnull=False, problem=""))
+
     def with_balance_seen(self, actor: "Actor") -> Self:
         """Each with `balance_seen`: the balance for whoever may see it, else None."""
         teams = actor.team_ids
         lent = _loans().filter(team_id__in=teams, permissions__contains=[Loan.SEE_BALANCE])
         seen = When(Q(account__team_id__in=teams) | Q(Exists(lent)), then=F("balance"))
         return self.annotate(balance_seen=Case(seen, default=None))
+
+
+class ApiTokenQuerySet(models.QuerySet[ModelT]):
+    """Tokens belong to a membership, and so to its team."""
+
+    def for_actor(self, actor: "Actor") -> Self:
+        """The actor's own, and for those who may change the team everybody's in it."""
+        if actor.is_system:
+            return self.all()
+        own = Q(membership__user=actor.user, membership__team_id__in=actor.team_ids)
+        managed = [team for team in actor.team_ids if can(actor, Permission.MEMBER_MANAGE, team)]
+        return self.filter(own | Q(membership__team_id__in=managed))
+
+    def unrevoked(self) -> Self:
+        """Those nobody has revoked; their time may be over."""
+        return self.filter(revoked_at=None)
 
 
 class InvitationQuerySet(TeamQuerySet[ModelT]):

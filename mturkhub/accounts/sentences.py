@@ -40,6 +40,8 @@ SENTENCES = {
     "team.changed": "changed the settings of the team",
     "team.handed_over": "handed the team over to {thing}",
     "team.made": "made the team {thing}",
+    "token.made": "made the token {thing}, which may {may}",
+    "token.revoked": "revoked the token {thing} of {owner}",
 }
 _COUNTED = {
     "rows": "row",
@@ -67,7 +69,8 @@ def sentence(event: Event) -> str:
     details = defaultdict(lambda: "–", {name: _shown(name, value) for name, value in event.details.items()})
     details["thing"] = event.target_label
     words = SENTENCES.get(event.verb) or f"recorded “{event.verb}” of {{thing}}"
-    return words.format_map(details)
+    by_token = " (by the token “{by_token}”)" if "by_token" in event.details else ""
+    return f"{words}{by_token}".format_map(details)
 
 
 def _shown(name: str, value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from mturkhub.accounts.views import connections, invitations, people, sharing, signing_in, teams
+from mturkhub.accounts.views import connections, invitations, people, sharing, signing_in, teams, tokens
 
 app_name = "accounts"
 urlpatterns = [
@@ -13,6 +13,9 @@ urlpatterns = [
     path("me/sessions/", people.sessions, name="sessions"),
     path("me/sessions/end-others/", people.end_other_sessions, name="end_other_sessions"),
     path("me/sessions/<int:key>/end/", people.end_session, name="end_session"),
+    path("me/tokens/", tokens.tokens, name="tokens"),
+    path("me/tokens/new/", tokens.create_token, name="create_token"),
+    path("me/tokens/<uuid:public_id>/revoke/", tokens.revoke_token, name="revoke_token"),
     path("team/", teams.team, name="team"),
     path("team/settings/", teams.team_settings, name="team_settings"),
     path("team/invite/", teams.invite, name="invite"),

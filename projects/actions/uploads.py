@@ -41,8 +41,8 @@ def upload_file(project: Project, *, by: Actor, name: str, chunks: Iterable[byte
         return take_file(project, by=by, file=store_file(project.team_id, name, chunks))
 
 
-def take_file(project: Project, *, by: Actor, file: StoredFile) -> BatchUpload:
-    """Check a file that is stored already: a small one at once, a large one in the background."""
+def take_file(project: Project, *, by: Actor, file: StoredFile, at_once: bool = False) -> BatchUpload:
+    """Check a file that is stored already: a small one at once, a large one in the background unless told otherwise."""
     user, template = _check_can_upload(project, by)
     with transaction.atomic():
         file.expires_at = clock.now() + UNUSED_LIVES
@@ -50,7 +50,10 @@ def take_file(project: Project, *, by: Actor, file: StoredFile) -> BatchUpload:
         upload = BatchUpload.objects.create(
             team_id=project.team_id, project=project, file=file, created_by=user
         )
-        _check(upload, template)
+        if at_once:
+            check_now(upload, template)
+        else:
+            _check(upload, template)
         record(by, "upload.made", upload, team_id=project.team_id, bytes=file.size)
     return upload
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Case, Q, QuerySet, When
+from django.db.models import Case, QuerySet, When
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
@@ -231,9 +231,8 @@ def _connections(request: TeamRequest) -> QuerySet[Connection]:
     """Local ones first, the team's own before those lent to it; Amazon's once they have passed their test."""
     team_id = request.team.pk if request.team else 0
     ours = Connection.objects.for_actor(request.actor).allowing(Loan.PUBLISH, team_id)
-    works = Q(environment="local") | Q(tested_at__isnull=False, problem="")
     is_lent = Case(When(account__team_id=team_id, then=0), default=1)
-    return ours.filter(works).select_related("account__team").order_by("environment", is_lent, "pk")
+    return ours.working().select_related("account__team").order_by("environment", is_lent, "pk")
 
 
 # Settings and cost --------------------------------------------------------------------------------

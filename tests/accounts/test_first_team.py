@@ -1,9 +1,12 @@
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
+from mturkhub.accounts.actions.tokens import find_token, revoke_token
+from mturkhub.accounts.actors import Actor
 from mturkhub.accounts.credentials import Keys, decrypt
 from mturkhub.accounts.first_team import ensure_first_team
-from mturkhub.accounts.models import Connection, Membership, Team, User
+from mturkhub.accounts.models import ApiToken, Connection, Event, Membership, Team, User
+from mturkhub.accounts.permissions import Permission
 from tests.factories import MembershipFactory, RequesterAccountFactory, TeamFactory
 
 KEYS = Keys("AKIAFIRST", "first-secret")
@@ -78,3 +81,45 @@ def test_the_command_reads_the_environment_and_prints_the_address(monkeypatch, c
 
     assert capsys.readouterr().out == "olive@example.org\n"
     assert decrypt(Connection.objects.get()).access_key_id
+
+
+# A token from the environment --------------------------------------------------------------------
+
+TOKEN = "a-token-for-the-first-owner"
+
+
+@pytest.mark.django_db
+def test_the_first_owner_gets_the_token_of_the_environment_once(monkeypatch):
+    monkeypatch.setenv("MTURKHUB_API_TOKEN", TOKEN)
+
+    call_command("ensure_first_team")
+    call_command("ensure_first_team")
+
+    token = find_token(TOKEN)
+    assert token == ApiToken.objects.get()
+    assert (token.membership, token.expires_at) == (Membership.objects.get(), None)
+    assert token.permissions == set(Permission)
+    assert not any(TOKEN in str(row) for row in (*ApiToken.objects.values(), *Event.objects.values()))
+
+
+@pytest.mark.django_db
+def test_once_revoked_it_stays_so(monkeypatch):
+    monkeypatch.setenv("MTURKHUB_API_TOKEN", TOKEN)
+    call_command("ensure_first_team")
+    revoke_token(ApiToken.objects.get(), by=Actor.person(Membership.objects.get()))
+
+    call_command("ensure_first_team")
+
+    assert find_token(TOKEN) is None
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("text", ["short", "with spaces in it", "nicht-aus-ascii-ü"])
+def test_a_token_that_could_be_guessed_or_not_sent_is_refused(monkeypatch, text):
+    monkeypatch.setenv("MTURKHUB_API_TOKEN", text)
+
+    with pytest.raises(CommandError, match="MTURKHUB_API_TOKEN has to be 10 characters or more") as refused:
+        call_command("ensure_first_team")
+
+    assert text not in str(refused.value)
+    assert not Membership.objects.exists()

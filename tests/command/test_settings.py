@@ -101,7 +101,9 @@ def test_test_workers_are_off_where_others_could_reach_them(
 
 
 def test_neither_site_is_told_the_others_secrets(tmp_path: Path) -> None:
-    everything = read(tmp_path, AWS_SECRET_ACCESS_KEY="x", MTURKHUB_ADMIN_PASSWORD="y").everything()
+    everything = read(
+        tmp_path, AWS_SECRET_ACCESS_KEY="x", MTURKHUB_ADMIN_PASSWORD="y", MTURKHUB_API_TOKEN="z"
+    ).everything()
 
     web, market = dashboard(everything), marketplace(everything)
 
@@ -109,7 +111,9 @@ def test_neither_site_is_told_the_others_secrets(tmp_path: Path) -> None:
     assert {"MTURKHUB_SECRET_KEY", "MTURKHUB_ENCRYPTION_KEYS", "DATABASE_URL", "REDIS_URL"}.isdisjoint(market)
     assert not any(name.startswith("AWS_") for name in market)
     for told in (web, market):
-        assert {"MTURKHUB_ADMIN_PASSWORD", "MARKETPLACE_SECRET_ACCESS_KEY"}.isdisjoint(told)
+        assert {"MTURKHUB_ADMIN_PASSWORD", "MTURKHUB_API_TOKEN", "MARKETPLACE_SECRET_ACCESS_KEY"}.isdisjoint(
+            told
+        )
 
 
 def test_secrets_are_made_once_and_are_for_their_owner_alone(tmp_path: Path) -> None:

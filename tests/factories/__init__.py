@@ -2,6 +2,7 @@
 
 from tests.factories.accounts import (
     AccountGrantFactory,
+    ApiTokenFactory,
     ConnectionFactory,
     MembershipFactory,
     RequesterAccountFactory,
@@ -23,6 +24,7 @@ from tests.factories.workers import TeamWorkerFactory, WorkerFactory
 
 __all__ = [
     "AccountGrantFactory",
+    "ApiTokenFactory",
     "AssignmentFactory",
     "BatchFactory",
     "BatchRowFactory",

@@ -3,9 +3,18 @@
 import factory
 from django.conf import settings
 
+from mturkhub.accounts.actions.tokens import hash_of
 from mturkhub.accounts.credentials import Keys, encrypt
-from mturkhub.accounts.models import AccountGrant, Connection, Membership, RequesterAccount, Team, User
-from mturkhub.accounts.permissions import Loan
+from mturkhub.accounts.models import (
+    AccountGrant,
+    ApiToken,
+    Connection,
+    Membership,
+    RequesterAccount,
+    Team,
+    User,
+)
+from mturkhub.accounts.permissions import Loan, Permission
 
 
 class UserFactory(factory.django.DjangoModelFactory):
@@ -32,6 +41,21 @@ class MembershipFactory(factory.django.DjangoModelFactory):
     team = factory.SubFactory(TeamFactory)
     user = factory.SubFactory(UserFactory)
     role = "owner"
+
+
+class ApiTokenFactory(factory.django.DjangoModelFactory):
+    """A token of the text `text`, with all of the role in its scope; `scope=[...]` for less."""
+
+    class Meta:
+        model = ApiToken
+
+    class Params:
+        text = factory.Sequence(lambda n: f"mturkhub_of_the_tests_{n}")
+
+    membership = factory.SubFactory(MembershipFactory)
+    name = factory.Sequence(lambda n: f"Script {n}")
+    token_hash = factory.LazyAttribute(lambda token: hash_of(token.text))
+    scope = factory.LazyFunction(lambda: [each.value for each in Permission])
 
 
 class RequesterAccountFactory(factory.django.DjangoModelFactory):

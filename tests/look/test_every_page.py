@@ -11,9 +11,10 @@ from playwright.sync_api import Page
 from pytest_django import Settings
 
 from mturkhub.accounts.sign_in_links import new_sign_in_link
+from mturkhub.common import clock
 from projects.models import HITType
 from tests.conftest import Person
-from tests.factories import BatchFactory, ProjectFactory
+from tests.factories import ApiTokenFactory, BatchFactory, ProjectFactory
 from tests.look.conftest import Asked, Lab, address
 from tests.look.looking import faults_of, looked_at
 from tests.projects.large import fill
@@ -205,6 +206,31 @@ def test_pages_of_people_and_teams(
         )
         == []
     )
+
+
+def test_pages_of_tokens(olive: Person, mina: Person, window_of: Window) -> None:
+    def make(page: Page) -> None:
+        page.get_by_label("Name").fill("notebook on my laptop")
+        page.get_by_label("publish").check()
+        page.get_by_role("button", name="Make the token").click()
+        page.get_by_text("Copy it now").wait_for()
+
+    page = address("accounts:tokens")
+    assert faults_of(window_of(mina), [page]) == []
+    assert faults_of(window_of(mina), [page], prepare=make) == []
+    ApiTokenFactory(
+        membership=olive.membership, name="over", expires_at=clock.now(), last_used_at=clock.now()
+    )
+    assert faults_of(window_of(olive), [page]) == []
+
+
+def test_the_page_about_the_api(olive: Person, window_of: Window) -> None:
+    def open_some(page: Page) -> None:
+        page.evaluate(
+            "document.querySelectorAll('details.operation').forEach((each, n) => each.open = n % 4 == 0)"
+        )
+
+    assert faults_of(window_of(olive), [address("api:docs")], prepare=open_some) == []
 
 
 def test_pages_of_a_second_factor(mina: Person, window_of: Window) -> None:

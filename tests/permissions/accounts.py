@@ -58,6 +58,14 @@ ROWS = {
     "accounts:sessions": Row(get=SIGNED_IN),
     "accounts:end_session": Row(post="404 404 404 404 404 302", arguments=lambda world: {"key": 1}),
     "accounts:end_other_sessions": Row(post=_SENT_ON),
+    # Each makes their own; owners end everybody's, and nobody else knows of them.
+    "accounts:tokens": Row(get=SIGNED_IN),
+    "accounts:create_token": Row(
+        post="200 200 200 200 200 302", data={"name": "New", "days": "7", "scope": ["results_export"]}
+    ),
+    "accounts:revoke_token": Row(
+        post="302 302 404 404 404 302", arguments=lambda world: {"public_id": world.token.public_id}
+    ),
     "accounts:connections": Row(get=SIGNED_IN),
     "accounts:connection": Row(get=TEAM, **_CONNECTION),
     # Keys are the owners'. Stan owns a team of his own, and may make a connection there.

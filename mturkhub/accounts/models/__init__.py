@@ -1,5 +1,6 @@
 """People, teams, ways to a market, and who did what."""
 
+from mturkhub.accounts.models.api_token import ApiToken
 from mturkhub.accounts.models.event import Event
 from mturkhub.accounts.models.invitation import Invitation
 from mturkhub.accounts.models.requester_account import (
@@ -14,6 +15,7 @@ from mturkhub.accounts.models.user import User
 
 __all__ = [
     "AccountGrant",
+    "ApiToken",
     "Connection",
     "Environment",
     "Event",
