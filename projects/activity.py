@@ -34,6 +34,9 @@ OWN_SENTENCES = {
     "batch.published": "published {rows} for {total}",
     "batch.resumed": "resumed publishing",
     "batch.retried": "tried {hits} again",
+    "budget.changed": "changed the budget of {thing} to {limit}",
+    "budget.removed": "removed the budget of {thing}",
+    "budget.set": "gave {thing} a budget of {limit}",
     "project.changed": "changed the settings of the project {thing}",
     "project.created": "made the project {thing}",
     "template.saved": "saved the template {thing}",
@@ -45,6 +48,7 @@ OWN_SENTENCES = {
 KINDS = {
     "assignment": "Answers",
     "batch": "Batches",
+    "budget": "Budgets",
     "upload": "Uploads",
     "template": "Templates",
     "project": "Projects",

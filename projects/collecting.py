@@ -252,12 +252,20 @@ class _Sweeper:
     def _store_status(self, listed: Sequence[tuple[HIT, RemoteHIT]]) -> None:
         changed = []
         for hit, remote in listed:
-            fresh = (remote.hit_status, remote.expires_at, remote.max_assignments, None)
-            if (hit.hit_status, hit.expires_at, hit.max_assignments, hit.missing_since) != fresh:
-                hit.hit_status, hit.expires_at, hit.max_assignments, hit.missing_since = fresh
+            unusable = _unusable(remote)
+            fresh = (remote.hit_status, remote.expires_at, remote.max_assignments, None, unusable)
+            if (
+                hit.hit_status,
+                hit.expires_at,
+                hit.max_assignments,
+                hit.missing_since,
+                hit.unusable,
+            ) != fresh:
+                hit.hit_status, hit.expires_at, hit.max_assignments, hit.missing_since, hit.unusable = fresh
                 changed.append(hit)
         with transaction.atomic():
-            HIT.objects.bulk_update(changed, ["hit_status", "expires_at", "max_assignments", "missing_since"])
+            fields = ["hit_status", "expires_at", "max_assignments", "missing_since", "unusable"]
+            HIT.objects.bulk_update(changed, fields)
             recount(hit.row_id for hit in changed)
 
     # What is not there ---------------------------------------------------------------------------
@@ -281,11 +289,11 @@ class _Sweeper:
         except MTurkError as error:
             if not error.is_gone:
                 raise
-            hit.missing_since = clock.now()
+            hit.missing_since, hit.unusable = clock.now(), hit.max_assignments
         else:
-            hit.hit_status = remote.hit_status
+            hit.hit_status, hit.unusable = remote.hit_status, _unusable(remote)
         with transaction.atomic():
-            hit.save(update_fields=["missing_since", "hit_status"])
+            hit.save(update_fields=["missing_since", "hit_status", "unusable"])
             recount([hit.row_id])
 
     def _count_sweeps_without(self) -> None:
@@ -308,6 +316,11 @@ class _Sweeper:
             only=[IntentionState.UNKNOWN],
         )
         HIT.objects.filter(pk__in=again).update(sweeps_without=0)
+
+
+def _unusable(remote: RemoteHIT) -> int:
+    """Slots that nobody has used and nobody can use: what is available of a HIT that is over."""
+    return 0 if remote.hit_status in (HITStatus.ASSIGNABLE, HITStatus.UNASSIGNABLE) else remote.available
 
 
 def _is_fetch_due(hit: HIT, remote: RemoteHIT) -> bool:

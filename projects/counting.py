@@ -1,11 +1,14 @@
-"""Counts of a row and of its batch, kept by difference in the transaction that changes what they count.
+"""Counts of a row and of its batch, and what its HITs cost, kept by difference in the transaction that changes what they count.
 
 `recount` is the only writer of RowResult's counts and of Batch's counters.
 """
 
 from collections.abc import Iterable
+from itertools import starmap
 
 from django.db import connection, transaction
+
+from projects.budgets import Change, apply_changes
 
 _LOCK = "select 1 from projects_rowresult where row_id = any(%s) order by row_id for update"
 
@@ -72,9 +75,39 @@ update projects_batch b set
 from change where b.id = change.batch_id
 """
 
+# A slot counts as committed until MTurk says that it is used, or that nobody can use it any more. Nothing falls while a
+# call is queued or its outcome unknown.
+_SPEND = """
+with old as (
+    select h.id, h.batch_id, h.reserved_on, h.committed, h.paid, h.price_each, h.max_assignments, h.unusable,
+        h.publish_state, a.approved, a.rejected
+    from projects_hit h cross join lateral (
+        select count(*) filter (where status = 'Approved') as approved,
+            count(*) filter (where status = 'Rejected') as rejected
+        from projects_assignment where hit_id = h.id
+    ) a
+    where h.row_id = any(%(rows)s) and h.reserved_on is not null
+), fresh as (
+    select old.*,
+        price_each * approved as now_paid,
+        price_each * greatest(0, case
+            when publish_state in ('failed', 'cancelled') then 0
+            else max_assignments - unusable - approved - rejected
+        end) as now_committed
+    from old
+), written as (
+    update projects_hit h set committed = fresh.now_committed, paid = fresh.now_paid
+    from fresh where h.id = fresh.id
+        and (fresh.committed, fresh.paid) is distinct from (fresh.now_committed, fresh.now_paid)
+)
+select batch_id, reserved_on, sum(now_committed - committed), sum(now_paid - paid) from fresh
+group by batch_id, reserved_on having sum(abs(now_committed - committed) + abs(now_paid - paid)) > 0
+order by batch_id, reserved_on
+"""
+
 
 def recount(row_ids: Iterable[int]) -> None:
-    """Bring the rows' results, and their batches' counters, in line with their HITs and Assignments."""
+    """Bring the rows' results, their batches' counters and the budgets in line with their HITs and Assignments."""
     rows = sorted(set(row_ids))
     if not rows:
         return
@@ -82,3 +115,5 @@ def recount(row_ids: Iterable[int]) -> None:
         # Two statements: the second must see what whoever held the lock has committed meanwhile.
         cursor.execute(_LOCK, [rows])
         cursor.execute(_RECOUNT, {"rows": rows})
+        cursor.execute(_SPEND, {"rows": rows})
+        apply_changes(starmap(Change, cursor.fetchall()))

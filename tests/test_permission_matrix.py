@@ -13,7 +13,7 @@ from mturkhub.accounts.models import AccountGrant, Connection, Invitation, Team,
 from mturkhub.intentions.models import Job
 from projects.actions.reviews import approve_assignment
 from projects.actions.uploads import upload_file
-from projects.models import Assignment, Batch, BatchUpload, Project
+from projects.models import Assignment, Batch, BatchUpload, Budget, Project
 from tests.factories import (
     AccountGrantFactory,
     AssignmentFactory,
@@ -41,6 +41,7 @@ class World:
     decided: Assignment
     upload: BatchUpload
     job: Job
+    budget: Budget
     grant: AccountGrant
     borrower: Team
     olive: User
@@ -71,6 +72,7 @@ def world(team, connection, olive) -> World:
         decided=decided,
         upload=upload_file(project, by=olive.actor, name="texts.csv", chunks=[b"text\nhello\n"]),
         job=Job.objects.create(team=team, kind="decide_many", title="Approve 2 answers", by=olive.user),
+        budget=Budget.objects.create(team=team, scope="team", limit=500, set_by=olive.user),
         grant=AccountGrantFactory(account=connection.account),
         borrower=TeamFactory(),
         olive=olive.user,

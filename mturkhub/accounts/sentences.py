@@ -42,7 +42,7 @@ SENTENCES = {
     "team.made": "made the team {thing}",
 }
 _COUNTED = {"rows": "row", "hits": "failed row", "answers": "answer", "lines": "line"}
-_MONEY = {"balance", "total"}
+_MONEY = {"balance", "limit", "total"}
 
 
 def register_sentences(sentences: Mapping[str, str]) -> None:

@@ -1,9 +1,11 @@
 """What a person can ask of a batch: publish, pause, resume, try failed rows again, collect now."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from django.db import connection as database
 from django.db import transaction
+from django.db.models import F, Sum
 
 from mturkhub.accounts.activity import record
 from mturkhub.accounts.actors import Actor
@@ -14,7 +16,7 @@ from mturkhub.common import clock
 from mturkhub.common.public_ids import UUID7_SQL
 from mturkhub.intentions.claiming import ring
 from mturkhub.intentions.models import IntentionState
-from projects import rules, tasks
+from projects import budgets, rules, tasks
 from projects.costs import batch_cost
 from projects.counting import recount
 from projects.models import HIT, Batch
@@ -24,11 +26,11 @@ _QUEUE_HITS = f"""
     insert into projects_hit (
         public_id, token, team_id, connection_id, batch_id, row_id, "group", round, max_assignments,
         publish_state, hit_status, listed_status, refetches_left, sweeps_without,
-        due_at, attempts, outcome, by_id, by_rule, reason
+        due_at, attempts, outcome, by_id, by_rule, reason, price_each, committed, paid, reserved_on
     )
     select {UUID7_SQL}, gen_random_uuid(), team_id, %(connection)s, batch_id, id, 0, 0, %(answers)s,
         'queued', '', '', 0, 0,
-        %(now)s, 0, '', %(by)s, %(rule)s, ''
+        %(now)s, 0, '', %(by)s, %(rule)s, '', %(price)s, %(price)s * %(answers)s, 0, %(month)s
     from projects_batchrow where batch_id = %(batch)s order by number
 """  # noqa: S608 - a constant of ours
 
@@ -50,10 +52,14 @@ def publish_batch(batch: Batch, *, by: Actor) -> Batch:
             batch.connection.balance, cost.total, seen=balance_seen(batch.connection, batch.team_id)
         )
         now = clock.now()
+        publisher = by.user or batch.created_by
+        month = budgets.reserve(batch, cost.total, publisher_id=publisher.pk, now=now)
         with database.cursor() as cursor:
             cursor.execute(
                 _QUEUE_HITS,
                 {
+                    "price": batch.reward + cost.fee_each,
+                    "month": month,
                     "connection": batch.connection_id,
                     "answers": batch.max_assignments,
                     "now": now,
@@ -63,7 +69,7 @@ def publish_batch(batch: Batch, *, by: Actor) -> Batch:
                 },
             )
         batch.state = BatchState.PUBLISHING
-        batch.published_at, batch.published_by = now, by.user or batch.created_by
+        batch.published_at, batch.published_by = now, publisher
         batch.save(update_fields=["state", "published_at", "published_by"])
         record(by, "batch.published", batch, team_id=batch.team_id, rows=cost.rows, total=str(cost.total))
         ring(tasks.publish_batch, batch.pk)
@@ -107,8 +113,18 @@ def retry_failed_hits(batch: Batch, *, by: Actor, rows: Sequence[int] | None = N
         if rows is not None:
             failed = failed.filter(row__number__in=rows)
         again = dict(failed.select_for_update().order_by("pk").values_list("pk", "row_id"))
-        HIT.objects.filter(pk__in=again).update(
-            publish_state=IntentionState.QUEUED, due_at=clock.now(), attempts=0, outcome="", lease_until=None
+        now, price = clock.now(), F("price_each") * F("max_assignments")
+        hits = HIT.objects.filter(pk__in=again)
+        total = hits.aggregate(total=Sum(price))["total"] or Decimal(0)
+        month = budgets.reserve(batch, total, publisher_id=batch.published_by_id, now=now)
+        hits.update(
+            publish_state=IntentionState.QUEUED,
+            due_at=now,
+            attempts=0,
+            outcome="",
+            lease_until=None,
+            committed=price,
+            reserved_on=month,
         )
         recount(again.values())
         if batch.state == BatchState.LIVE:
@@ -134,6 +150,6 @@ def collect_now(batch: Batch, *, by: Actor) -> Batch:
 def _locked(batch: Batch) -> Batch:
     return (
         Batch.objects.select_for_update(no_key=True, of=("self",))
-        .select_related("connection", "project")
+        .select_related("connection", "project", "team")
         .get(pk=batch.pk)
     )

@@ -2,6 +2,7 @@
 
 from projects.models.assignment import Assignment, AssignmentAnswer
 from projects.models.batch import Batch, BatchRow, BatchUpload, RowResult
+from projects.models.budget import Budget, BudgetPeriod, BudgetScope, BudgetSpend
 from projects.models.decision import Decision
 from projects.models.hit import HIT, HITType
 from projects.models.project import HITProperties, HITTemplate, Project
@@ -14,6 +15,10 @@ __all__ = [
     "Batch",
     "BatchRow",
     "BatchUpload",
+    "Budget",
+    "BudgetPeriod",
+    "BudgetScope",
+    "BudgetSpend",
     "Decision",
     "HITProperties",
     "HITTemplate",

@@ -88,6 +88,9 @@ class Batch(HITProperties):
     answers_submitted = models.PositiveIntegerField(default=0)
     answers_approved = models.PositiveIntegerField(default=0)
     answers_rejected = models.PositiveIntegerField(default=0)
+    # Dollars, fees included: promised to its HITs, and paid for approved answers.
+    committed = models.DecimalField(max_digits=14, decimal_places=2, default=0, db_default=0)
+    paid = models.DecimalField(max_digits=14, decimal_places=2, default=0, db_default=0)
 
     created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
