@@ -50,6 +50,9 @@ OWN_SENTENCES = {
     "batch.retried": "tried {hits} again",
     "batch.scheduled": "scheduled {rows} for {at}, at {total}",
     "batch.unscheduled": "took the schedule back",
+    "budget.changed": "changed the budget of {thing} to {limit}",
+    "budget.removed": "removed the budget of {thing}",
+    "budget.set": "gave {thing} a budget of {limit}",
     "project.changed": "changed the settings of the project {thing}",
     "project.created": "made the project {thing}",
     "template.saved": "saved the template {thing}",
@@ -61,6 +64,7 @@ OWN_SENTENCES = {
 KINDS = {
     "assignment": "Answers",
     "batch": "Batches",
+    "budget": "Budgets",
     "upload": "Uploads",
     "template": "Templates",
     "project": "Projects",

@@ -26,6 +26,7 @@ from mturkhub.intentions.models import IntentionState, Operation
 from mturkhub.workers.models import Worker
 from mturkhub.workers.naming import ensure_team_workers
 from projects.annotations import read_annotation
+from projects.budgets import release
 from projects.counting import recount
 from projects.models import HIT, Assignment, AssignmentAnswer, Batch, Decision, HITType, Sweep
 from projects.models.project import Approval
@@ -202,6 +203,8 @@ class _Sweeper:
                 round=last + 1,
                 hit_type=hit.hit_type,
                 max_assignments=remote.max_assignments,
+                price_each=hit.price_each,
+                reserved_on=hit.reserved_on,
                 publish_state=IntentionState.PUBLISHED,
                 mturk_id=remote.hit_id,
                 hit_status=remote.hit_status,
@@ -255,12 +258,20 @@ class _Sweeper:
     def _store_status(self, listed: Sequence[tuple[HIT, RemoteHIT]]) -> None:
         changed = []
         for hit, remote in listed:
-            fresh = (remote.hit_status, remote.expires_at, remote.max_assignments, None)
-            if (hit.hit_status, hit.expires_at, hit.max_assignments, hit.missing_since) != fresh:
-                hit.hit_status, hit.expires_at, hit.max_assignments, hit.missing_since = fresh
+            unusable = _unusable(remote)
+            fresh = (remote.hit_status, remote.expires_at, remote.max_assignments, None, unusable)
+            if (
+                hit.hit_status,
+                hit.expires_at,
+                hit.max_assignments,
+                hit.missing_since,
+                hit.unusable,
+            ) != fresh:
+                hit.hit_status, hit.expires_at, hit.max_assignments, hit.missing_since, hit.unusable = fresh
                 changed.append(hit)
         with transaction.atomic():
-            HIT.objects.bulk_update(changed, ["hit_status", "expires_at", "max_assignments", "missing_since"])
+            fields = ["hit_status", "expires_at", "max_assignments", "missing_since", "unusable"]
+            HIT.objects.bulk_update(changed, fields)
             recount(hit.row_id for hit in changed)
 
     # What is not there ---------------------------------------------------------------------------
@@ -284,11 +295,11 @@ class _Sweeper:
         except MTurkError as error:
             if not error.is_gone:
                 raise
-            hit.missing_since = clock.now()
+            hit.missing_since, hit.unusable = clock.now(), hit.max_assignments
         else:
-            hit.hit_status = remote.hit_status
+            hit.hit_status, hit.unusable = remote.hit_status, _unusable(remote)
         with transaction.atomic():
-            hit.save(update_fields=["missing_since", "hit_status"])
+            hit.save(update_fields=["missing_since", "hit_status", "unusable"])
             recount([hit.row_id])
 
     def _count_sweeps_without(self) -> None:
@@ -304,6 +315,7 @@ class _Sweeper:
             return
         lost.update(sweeps_without=F("sweeps_without") + 1)
         never = lost.filter(sweeps_without__gte=2, batch__state=BatchState.CANCELLED)
+        release(never)
         never.update(publish_state=IntentionState.CANCELLED, outcome="MTurk does not have it; cancelled.")
         again = list(lost.filter(sweeps_without__gte=2).values_list("pk", flat=True))
         record_outcomes(
@@ -321,6 +333,11 @@ class _Sweeper:
     def _something_was_deleted(self) -> bool:
         deletions = Operation.objects.filter(connection=self.connection, kind=OperationKind.DELETE)
         return deletions.filter(last_sent_at__gte=self.record.begun_at).exists()
+
+
+def _unusable(remote: RemoteHIT) -> int:
+    """Slots that nobody has used and nobody can use: what is available of a HIT that is over."""
+    return 0 if remote.hit_status in (HITStatus.ASSIGNABLE, HITStatus.UNASSIGNABLE) else remote.available
 
 
 def _is_fetch_due(hit: HIT, remote: RemoteHIT) -> bool:

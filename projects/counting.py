@@ -1,11 +1,17 @@
-"""Counts of a row and of its batch, kept by difference in the transaction that changes what they count.
+"""Counts of a row and of its batch, and what its HITs cost, kept by difference in the transaction that changes what they count.
 
 `recount` is the only writer of RowResult's counts and of Batch's counters.
 """
 
 from collections.abc import Iterable
+from itertools import starmap
+from typing import Any
 
 from django.db import connection, transaction
+
+from mturkhub.intentions.models import OPEN_STATES
+from projects.budgets import Change, apply_changes
+from projects.states import OperationKind
 
 _LOCK = "select 1 from projects_rowresult where row_id = any(%s) order by row_id for update"
 
@@ -72,9 +78,45 @@ update projects_batch b set
 from change where b.id = change.batch_id
 """
 
+# A slot counts as committed until MTurk says that it is used, or that nobody can use it any more. Nothing falls while a
+# call is queued or its outcome unknown.
+_SPEND = """
+with old as (
+    select h.id, h.batch_id, h.reserved_on, h.committed, h.paid, h.price_each, h.max_assignments, h.unusable,
+        h.publish_state, a.approved, a.rejected, coalesce(o.added, 0) as added, coalesce(o.reopens, false) as reopens
+    from projects_hit h cross join lateral (
+        select count(*) filter (where status = 'Approved') as approved,
+            count(*) filter (where status = 'Rejected') as rejected
+        from projects_assignment where hit_id = h.id
+    ) a cross join lateral (
+        select sum((o.values->>'max_after')::int - (o.values->>'max_before')::int)
+                filter (where o.family = %(answers)s) as added,
+            bool_or(o.values->>'expire_at' > '') filter (where o.kind = %(expire)s) as reopens
+        from intentions_operation o
+        where o.target_id = h.id and o.family = any(%(families)s) and o.state = any(%(open)s)
+    ) o
+    where h.row_id = any(%(rows)s) and h.reserved_on is not null
+), fresh as (
+    select old.*,
+        price_each * approved as now_paid,
+        price_each * greatest(0, case
+            when publish_state in ('failed', 'cancelled') then 0
+            else max_assignments + added - case when reopens then 0 else unusable end - approved - rejected
+        end) as now_committed
+    from old
+), written as (
+    update projects_hit h set committed = fresh.now_committed, paid = fresh.now_paid
+    from fresh where h.id = fresh.id
+        and (fresh.committed, fresh.paid) is distinct from (fresh.now_committed, fresh.now_paid)
+)
+select batch_id, reserved_on, sum(now_committed - committed), sum(now_paid - paid) from fresh
+group by batch_id, reserved_on having sum(abs(now_committed - committed) + abs(now_paid - paid)) > 0
+order by batch_id, reserved_on
+"""
+
 
 def recount(row_ids: Iterable[int]) -> None:
-    """Bring the rows' results, and their batches' counters, in line with their HITs and Assignments."""
+    """Bring the rows' results, their batches' counters and the budgets in line with their HITs and Assignments."""
     rows = sorted(set(row_ids))
     if not rows:
         return
@@ -82,3 +124,39 @@ def recount(row_ids: Iterable[int]) -> None:
         # Two statements: the second must see what whoever held the lock has committed meanwhile.
         cursor.execute(_LOCK, [rows])
         cursor.execute(_RECOUNT, {"rows": rows})
+        cursor.execute(_SPEND, {"rows": rows, **_OPERATIONS})
+        apply_changes(starmap(Change, cursor.fetchall()))
+
+
+_OPERATIONS: dict[str, Any] = {
+    "answers": OperationKind.ADD_ANSWERS.family,
+    "expire": OperationKind.EXPIRE.value,
+    "families": sorted({kind.family for kind in OperationKind}),
+    "open": OPEN_STATES,
+}
+
+_BONUSES = """
+with old as (
+    select * from projects_bonus where id = any(%(keys)s) and reserved_on is not null order by id for update
+), fresh as (
+    select old.*, case when state = any(%(open)s) then price else 0 end as now_committed,
+        case when state = 'done' then price else 0 end as now_paid
+    from old
+), written as (
+    update projects_bonus b set committed = fresh.now_committed, paid = fresh.now_paid
+    from fresh where b.id = fresh.id
+)
+select batch_id, reserved_on, sum(now_committed - committed), sum(now_paid - paid) from fresh
+group by batch_id, reserved_on having sum(abs(now_committed - committed) + abs(now_paid - paid)) > 0
+order by batch_id, reserved_on
+"""
+
+
+def recount_bonuses(keys: Iterable[int]) -> None:
+    """Bring the budgets in line with what has become of bonuses."""
+    keys = sorted(set(keys))
+    if not keys:
+        return
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_BONUSES, {"keys": keys, "open": OPEN_STATES})
+        apply_changes(starmap(Change, cursor.fetchall()))

@@ -435,6 +435,7 @@ _STORED_FIELDS = [
     "hit_status",
     "expires_at",
     "fetch_wanted_at",
+    "unusable",
 ]
 
 
@@ -461,7 +462,7 @@ def _store_expiration(hit: HIT, operation: Operation, now: datetime) -> None:
 def _is_open_again(hit: HIT, now: datetime) -> None:
     """So that sweeps come as often as for any open HIT; the next one says what it really is."""
     if hit.expires_at and hit.expires_at > now and hit.hit_status != HITStatus.DISPOSED:
-        hit.hit_status = HITStatus.ASSIGNABLE
+        hit.hit_status, hit.unusable = HITStatus.ASSIGNABLE, 0
 
 
 def _store_deletion(hit: HIT, operation: Operation, now: datetime) -> None:

@@ -31,6 +31,7 @@ from mturkhub.intentions.claiming import (
 from mturkhub.intentions.models import IntentionState
 from mturkhub.intentions.settling import after_error, settles, token_is_live
 from projects.collecting import LIST_LAG
+from projects.counting import recount_bonuses
 from projects.models import HIT, Assignment, Batch, Bonus
 from projects.querysets import BonusQuerySet
 
@@ -88,7 +89,8 @@ def _refuse_taken_back(connection: Connection, rows: Sequence[Bonus]) -> list[Bo
     failed = [
         Outcome(row.pk, IntentionState.FAILED, refused[row.team_id]) for row in rows if row.team_id in refused
     ]
-    record_outcomes(Bonus, failed, only=[IntentionState.QUEUED])
+    with transaction.atomic():
+        recount_bonuses(record_outcomes(Bonus, failed, only=[IntentionState.QUEUED]))
     return [row for row in rows if row.team_id not in refused]
 
 
@@ -217,6 +219,7 @@ def store_outcomes(outcomes: Sequence[Outcome]) -> None:
         settled = record_outcomes(Bonus, outcomes, only=[IntentionState.SENDING, IntentionState.UNKNOWN])
         done = {each.pk for each in outcomes if each.state == IntentionState.DONE}.intersection(settled)
         _note_paid(Bonus.objects.filter(pk__in=done).select_related("connection"))
+        recount_bonuses(settled)
 
 
 def _note_paid(bonuses: Iterable[Bonus]) -> None:
@@ -252,7 +255,10 @@ def _add_unknown(hit: HIT, payments: Sequence[RemoteBonus]) -> None:
     """Add bonuses that MTurk has paid and nobody here knows of; a HIT whose answers are not all here is read again."""
     with transaction.atomic():
         assignments = {
-            each.mturk_id: each for each in Assignment.objects.filter(hit=hit).select_for_update(no_key=True)
+            each.mturk_id: each
+            for each in Assignment.objects.filter(hit=hit)
+            .select_related("connection")
+            .select_for_update(no_key=True, of=("self",))
         }
         here = Bonus.objects.filter(assignment__hit=hit).select_related("assignment")
         # What may have been sent and waits to be looked up counts as known; what never was does not.
@@ -268,6 +274,7 @@ def _add_unknown(hit: HIT, payments: Sequence[RemoteBonus]) -> None:
             bonus.save()
         _overtake(here, {_key(bonus) for bonus in made})
         _note_paid(made)
+        recount_bonuses([each.pk for each in made] + [each.pk for each in here])
         is_read = all(remote.assignment_id in assignments for remote in payments)
         if is_read:
             HIT.objects.filter(pk=hit.pk).update(bonuses_unread=False)
@@ -287,6 +294,8 @@ def _paid_before(assignment: Assignment, remote: RemoteBonus) -> Bonus:
         assignment=assignment,
         amount=remote.amount,
         reason=remote.reason or "–",
+        price=remote.amount + bonus_fee(remote.amount, assignment.connection.fee_schedule),
+        reserved_on=remote.granted_at.date().replace(day=1),
         state=IntentionState.DONE,
         due_at=remote.granted_at,
         first_sent_at=remote.granted_at,

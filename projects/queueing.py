@@ -5,7 +5,7 @@ A pace spreads the times they are due; publishing then creates what is due.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -21,7 +21,9 @@ from mturkhub.accounts.rules.connections import balance_seen, check_can_use
 from mturkhub.common import clock
 from mturkhub.common.errors import ActionRefused
 from mturkhub.common.public_ids import UUID7_SQL
+from mturkhub.gateway.fees import LARGE_HIT, fee_per_assignment
 from projects import rules
+from projects.budgets import reserve
 from projects.costs import Cost, batch_cost
 from projects.models import HIT, Batch, BatchRow
 from projects.states import BatchState
@@ -34,7 +36,7 @@ _COLUMNS = """
     insert into projects_hit (
         public_id, token, team_id, connection_id, batch_id, row_id, "group", round, max_assignments,
         publish_state, hit_status, listed_status, refetches_left, sweeps_without, bonuses_unread,
-        due_at, attempts, outcome, by_id, by_rule, reason
+        due_at, attempts, outcome, by_id, by_rule, reason, reserved_on, price_each, committed
     )
 """
 _FIRST_ROUND = f"""
@@ -42,7 +44,7 @@ _FIRST_ROUND = f"""
     select {UUID7_SQL}, gen_random_uuid(), team_id, %(connection)s, batch_id, id, 0, 0, %(answers)s,
         'queued', '', '', 0, 0, false,
         %(now)s::timestamptz + (row_number() over (order by number) - 1) * %(gap)s::interval,
-        0, '', %(by)s, %(rule)s, ''
+        0, '', %(by)s, %(rule)s, '', %(month)s, %(price)s, %(price)s * %(answers)s
     from projects_batchrow r
     where batch_id = %(batch)s and (%(first)s::int is null or number <= %(first)s)
         and not exists (select from projects_hit h where h.row_id = r.id)
@@ -53,7 +55,7 @@ _NEXT_ROUND = f"""
     select {UUID7_SQL}, gen_random_uuid(), h.team_id, h.connection_id, h.batch_id, h.row_id, h."group",
         (select max(round) + 1 from projects_hit o where o.row_id = h.row_id and o."group" = h."group"),
         %s, 'queued', '', '', 0, 0, false,
-        %s, 0, '', %s, %s, ''
+        %s, 0, '', %s, %s, '', %s, %s, 0
     from projects_hit h where h.id in (CHOSEN) order by h.id
 """  # noqa: S608 - a constant of ours
 # What each row was asked for, less what came and was not rejected, less what may still come.
@@ -73,7 +75,9 @@ _ASK_AGAIN = f"""
     {_COLUMNS}
     select {UUID7_SQL}, gen_random_uuid(), r.team_id, %(connection)s, r.batch_id, r.id, 0, m.last_round + 1, m.missing,
         'queued', '', '', 0, 0, false,
-        %(now)s, 0, '', %(by)s, %(rule)s, %(again)s
+        %(now)s, 0, '', %(by)s, %(rule)s, %(again)s, %(month)s,
+        case when m.missing >= %(large)s then %(large_price)s else %(small_price)s end,
+        m.missing * case when m.missing >= %(large)s then %(large_price)s else %(small_price)s end
     from ({_MISSING}) m join projects_batchrow r on r.id = m.row_id
     where m.missing > 0 order by r.number
 """  # noqa: S608 - a constant of ours
@@ -87,26 +91,49 @@ _SPREAD = """
 """
 
 
-def queue_rows(batch: Batch, *, by: Actor, now: datetime, first: int | None = None) -> int:
-    """A HIT for every row of the batch that has none, or for the first so many rows; returns how many."""
-    return _execute(
-        _FIRST_ROUND,
-        {**_who(by), **_of(batch, now), "answers": batch.max_assignments, "first": first},
-    )
+def queue_rows(batch: Batch, *, by: Actor, month: date, now: datetime, first: int | None = None) -> int:
+    """A HIT for every row of the batch that has none, or for the first so many rows; returns how many.
+
+    Their price has been reserved in that month.
+    """
+    answers = batch.max_assignments
+    values = {"answers": answers, "first": first, "month": month, "price": price_each(batch, answers)}
+    return _execute(_FIRST_ROUND, {**_who(by), **_of(batch, now), **values})
 
 
-def queue_further_hits(hits: QuerySet[HIT], *, answers: int, by: Actor, now: datetime) -> int:
-    """A further HIT, in the next round, for the row of each of these; returns how many."""
+def queue_further_hits(
+    hits: QuerySet[HIT], batch: Batch, *, answers: int, by: Actor, month: date, now: datetime
+) -> int:
+    """A further HIT, in the next round, for the row of each of these HITs; returns how many.
+
+    Whoever calls recounts the rows, which commits their price.
+    """
     chosen, parameters = hits.order_by("pk").values("pk").query.sql_with_params()
-    who = _who(by)
+    who, price = _who(by), price_each(batch, answers)
     return _execute(
-        _NEXT_ROUND.replace("CHOSEN", chosen), [answers, now, who["by"], who["rule"], *parameters]
+        _NEXT_ROUND.replace("CHOSEN", chosen),
+        [answers, now, who["by"], who["rule"], month, price, *parameters],
     )
 
 
-def queue_missing(batch: Batch, *, by: Actor, now: datetime) -> int:
-    """A further HIT for each row of which answers are missing, for exactly these; returns how many."""
-    return _execute(_ASK_AGAIN, {**_who(by), **_of(batch, now), "again": AGAIN})
+def queue_missing(batch: Batch, *, by: Actor, month: date, now: datetime) -> int:
+    """A further HIT for each row of which answers are missing, for exactly these; returns how many.
+
+    Their price has been reserved in that month.
+    """
+    prices = {
+        "month": month,
+        "large": LARGE_HIT,
+        "large_price": price_each(batch, LARGE_HIT),
+        "small_price": price_each(batch, 1),
+    }
+    return _execute(_ASK_AGAIN, {**_who(by), **_of(batch, now), **prices, "again": AGAIN})
+
+
+def price_each(batch: Batch, max_assignments: int) -> Decimal:
+    """Reward and fee of one answer to a HIT of so many, in dollars."""
+    fee = fee_per_assignment(batch.reward, max_assignments, batch.connection.fee_schedule)
+    return batch.reward + fee
 
 
 def missing_answers(batch: Batch) -> dict[int, int]:
@@ -158,9 +185,11 @@ def begin(batch: Batch, *, by: Actor) -> Batch:
     cost = cost_of(batch, rows_at_first(batch))
     check_covered(batch, cost.total)
     now = clock.now()
-    queue_rows(batch, by=by, now=now, first=batch.first_rows)
+    publisher = by.user or batch.scheduled_by or batch.created_by
+    month = reserve(batch, cost.total, publisher_id=publisher.pk, now=now)
+    queue_rows(batch, by=by, month=month, now=now, first=batch.first_rows)
     batch.state, batch.state_reason = BatchState.PUBLISHING, ""
-    batch.published_at, batch.published_by = now, by.user or batch.scheduled_by or batch.created_by
+    batch.published_at, batch.published_by = now, publisher
     batch.save(update_fields=["state", "state_reason", "published_at", "published_by"])
     record(by, "batch.published", batch, team_id=batch.team_id, rows=cost.rows, total=str(cost.total))
     return batch
@@ -197,7 +226,9 @@ def plan_again(batch: Batch) -> Again:
 def begin_scheduled(batch_id: int) -> bool:
     """Publish a batch whose time has come; returns whether it began. What speaks against it makes it a draft again."""
     with transaction.atomic():
-        locked = Batch.objects.select_for_update(no_key=True, of=("self",)).select_related("connection")
+        locked = Batch.objects.select_for_update(no_key=True, of=("self",)).select_related(
+            "connection", "team"
+        )
         batch = locked.filter(pk=batch_id, state=BatchState.SCHEDULED, publish_at__lte=clock.now()).first()
         if batch is None:
             return False

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from projects.views import activity, batches, hits, payments, projects, reviews, templates, uploads
+from projects.views import activity, batches, hits, money, payments, projects, reviews, templates, uploads
 
 app_name = "projects"
 
@@ -10,6 +10,8 @@ urlpatterns = [
     path("", reviews.home, name="home"),
     path("activity/", activity.activity, name="activity"),
     path("activity/activity.csv", activity.download_activity, name="download_activity"),
+    path("money/", money.money, name="money"),
+    path("money/budgets/<uuid:public_id>/remove/", money.remove_budget, name="remove_budget"),
     path("projects/", projects.projects, name="projects"),
     path("projects/new/", projects.create_project, name="create_project"),
     path("projects/<uuid:public_id>/", projects.project, name="project"),

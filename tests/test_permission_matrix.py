@@ -14,7 +14,7 @@ from mturkhub.common import clock
 from mturkhub.intentions.models import Job
 from projects.actions.reviews import approve_assignment
 from projects.actions.uploads import upload_file
-from projects.models import Assignment, Batch, BatchUpload, Bonus, Project
+from projects.models import Assignment, Batch, BatchUpload, Bonus, Budget, Project
 from tests.factories import (
     AccountGrantFactory,
     ApiTokenFactory,
@@ -48,6 +48,7 @@ class World:
     refused_bonus: Bonus
     upload: BatchUpload
     job: Job
+    budget: Budget
     grant: AccountGrant
     borrower: Team
     olive: User
@@ -83,6 +84,7 @@ def world(team, connection, olive, mina) -> World:
         refused_bonus=BonusFactory(assignment=decided, state="failed", by=olive.user),
         upload=upload_file(project, by=olive.actor, name="texts.csv", chunks=[b"text\nhello\n"]),
         job=Job.objects.create(team=team, kind="decide_many", title="Approve 2 answers", by=olive.user),
+        budget=Budget.objects.create(team=team, scope="team", limit=500, set_by=olive.user),
         grant=AccountGrantFactory(account=connection.account),
         borrower=TeamFactory(),
         olive=olive.user,

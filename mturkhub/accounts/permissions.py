@@ -28,6 +28,7 @@ class Permission(StrEnum):
     ASSIGNMENT_LEAVE_OUT = "assignment_leave_out", "leave answers out"
     RESULTS_EXPORT = "results_export", "download results"
     WORKER_IDENTIFY = "worker_identify", "see real Worker ids"
+    BUDGET_SET = "budget_set", "set budgets"
     CONNECTION_MANAGE = "connection_manage", "change keys and connections"
     ACCOUNT_LEND = "account_lend", "lend the requester account to other teams"
     MEMBER_MANAGE = "member_manage", "change the team"
@@ -62,7 +63,7 @@ class Loan(StrEnum):
 class Role(StrEnum):
     """A named list of permissions, with the sentence the team page prints."""
 
-    OWNER = "owner", "Everything, including keys, members and real Worker ids."
+    OWNER = "owner", "Everything, including keys, members, budgets and real Worker ids."
     MANAGER = (
         "manager",
         "Projects, uploads, publishing, decisions, bonuses and downloads; no keys, no members.",

@@ -55,7 +55,7 @@ _COUNTED = {
     "more": "answer",
     "changes": "change",
 }
-_MONEY = {"amount", "balance", "total"}
+_MONEY = {"amount", "balance", "limit", "total"}
 
 
 def register_sentences(sentences: Mapping[str, str]) -> None:

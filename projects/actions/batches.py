@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
+from django.db.models import F, Sum
 
 from mturkhub.accounts.activity import record
 from mturkhub.accounts.actors import Actor
@@ -15,7 +16,7 @@ from mturkhub.common import clock
 from mturkhub.common.errors import ActionRefused
 from mturkhub.intentions.claiming import ring
 from mturkhub.intentions.models import IntentionState
-from projects import rules, tasks
+from projects import budgets, rules, tasks
 from projects.counting import recount
 from projects.ending import end
 from projects.models import HIT, Batch
@@ -71,7 +72,12 @@ def publish_batch(
         else:
             begin(batch, by=by)
             ring(tasks.publish_batch, batch.pk)
-        batch.save()
+        batch.save(
+            update_fields=[
+                *("state", "state_reason", "first_rows", "rows_per_hour", "publish_at", "scheduled_by"),
+                *("published_at", "published_by"),
+            ]
+        )
     return batch
 
 
@@ -97,7 +103,9 @@ def publish_rest(batch: Batch, *, by: Actor, max_cost: Decimal | None = None) ->
         cost = cost_of(batch, rows_without_hit(batch))
         rules.check_max_cost(cost.total, max_cost)
         check_covered(batch, cost.total)
-        queue_rows(batch, by=by, now=clock.now())
+        now = clock.now()
+        month = budgets.reserve(batch, cost.total, publisher_id=batch.published_by_id, now=now)
+        queue_rows(batch, by=by, month=month, now=now)
         _publishing_again(batch)
         record(
             by, "batch.rest_published", batch, team_id=batch.team_id, rows=cost.rows, total=str(cost.total)
@@ -117,7 +125,9 @@ def republish(batch: Batch, *, by: Actor, max_cost: Decimal | None = None) -> Ag
             raise ActionRefused(f"No answer of “{batch}” is missing: each is here, or may still come.")
         rules.check_max_cost(plan.total, max_cost)
         check_covered(batch, plan.total)
-        queue_missing(batch, by=by, now=clock.now())
+        now = clock.now()
+        month = budgets.reserve(batch, plan.total, publisher_id=batch.published_by_id, now=now)
+        queue_missing(batch, by=by, month=month, now=now)
         _publishing_again(batch)
         record(
             by,
@@ -181,6 +191,7 @@ def cancel_batch(batch: Batch, *, by: Actor) -> Batch:
             sweeps_without=0,
             outcome="Cancelled after it may have been sent; looking for it at MTurk.",
         )
+        budgets.release(waiting)
         hits = waiting.update(
             publish_state=IntentionState.CANCELLED, lease_until=None, outcome=f"Cancelled by {by}."
         )
@@ -232,8 +243,18 @@ def retry_failed_hits(batch: Batch, *, by: Actor, rows: Sequence[int] | None = N
         if rows is not None:
             failed = failed.filter(row__number__in=rows)
         again = dict(failed.select_for_update().order_by("pk").values_list("pk", "row_id"))
-        HIT.objects.filter(pk__in=again).update(
-            publish_state=IntentionState.QUEUED, due_at=clock.now(), attempts=0, outcome="", lease_until=None
+        now, price = clock.now(), F("price_each") * F("max_assignments")
+        hits = HIT.objects.filter(pk__in=again)
+        total = hits.aggregate(total=Sum(price))["total"] or Decimal(0)
+        month = budgets.reserve(batch, total, publisher_id=batch.published_by_id, now=now)
+        hits.update(
+            publish_state=IntentionState.QUEUED,
+            due_at=now,
+            attempts=0,
+            outcome="",
+            lease_until=None,
+            committed=price,
+            reserved_on=month,
         )
         recount(again.values())
         if batch.state == BatchState.LIVE:
@@ -259,6 +280,6 @@ def collect_now(batch: Batch, *, by: Actor) -> Batch:
 def locked(batch: Batch) -> Batch:
     return (
         Batch.objects.select_for_update(no_key=True, of=("self",))
-        .select_related("connection", "project")
+        .select_related("connection", "project", "team")
         .get(pk=batch.pk)
     )

@@ -21,8 +21,9 @@ from mturkhub.common.errors import ActionRefused
 from mturkhub.gateway.fees import LARGE_HIT, fee_per_assignment
 from mturkhub.intentions.claiming import ring
 from mturkhub.intentions.models import IntentionState
-from projects import rules, tasks
+from projects import budgets, rules, tasks
 from projects.actions.batches import locked
+from projects.counting import recount
 from projects.ending import expire_now, open_hits
 from projects.models import HIT, Assignment, Batch
 from projects.models.project import DURATION_MAX, DURATION_MIN
@@ -166,17 +167,23 @@ def extend_answers(
         _check_price(batch, plan.total, max_cost)
         _, growing, further = _extended(batch, answers, rows)
         expired = list(growing.filter(expires_at__lte=clock.now()).values_list("pk", flat=True))
+        changed = HIT.objects.filter(Q(pk__in=growing.values("pk")) | Q(pk__in=further.values("pk")))
+        rows_changed = dict(changed.values_list("row_id", "reserved_on"))
+        now = clock.now()
+        month = budgets.month_of(batch.team, now)
         queue_operations(growing, OperationKind.ADD_ANSWERS, answers, by=by)
         if expired:
             reopened = HIT.objects.filter(pk__in=expired)
             queue_operations(reopened, OperationKind.EXPIRE, plan.until.isoformat(), by=by)
         if plan.further:
-            queue_further_hits(further, answers=answers, by=by, now=clock.now())
+            queue_further_hits(further, batch, answers=answers, by=by, month=month, now=now)
             batch.answers_extra += plan.further * answers
             if batch.state == BatchState.LIVE:
                 batch.state = BatchState.PUBLISHING
             batch.save(update_fields=["answers_extra", "state"])
             ring(tasks.publish_batch, batch.pk)
+        recount(rows_changed)
+        budgets.check_room(batch, plan.total, months=[*filter(None, rows_changed.values()), month])
         record(
             by,
             "batch.extended",
@@ -267,7 +274,10 @@ def extend_time(
             )
         _check_price(batch, plan.total, max_cost)
         _, chosen = _given_time(batch, plan.until, rows)
+        rows_changed = dict(chosen.values_list("row_id", "reserved_on"))
         queue_operations(chosen, OperationKind.EXPIRE, plan.until.isoformat(), by=by)
+        recount(rows_changed)
+        budgets.check_room(batch, plan.total, months=filter(None, rows_changed.values()))
         record(
             by,
             "batch.given_time",
@@ -324,10 +334,16 @@ def retry_failed_operations(batch: Batch, *, by: Actor) -> int:
     with transaction.atomic():
         batch = locked(batch)
         again = unfinished(batch).filter(state=IntentionState.FAILED)
+        targets = HIT.objects.filter(pk__in=again.values("target_id"))
+        months = dict(targets.values_list("row_id", "reserved_on"))
         number = again.update(
             state=IntentionState.QUEUED, due_at=clock.now(), attempts=0, outcome="", lease_until=None
         )
         _check_any(number)
+        before = batch.committed
+        recount(months)
+        batch.refresh_from_db(fields=["committed"])
+        budgets.check_room(batch, batch.committed - before, months=filter(None, months.values()))
         record(by, "batch.retried_changes", batch, team_id=batch.team_id, changes=number)
         ring(tasks.send_due_operations, batch.connection_id)
     return number

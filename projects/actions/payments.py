@@ -13,7 +13,8 @@ from mturkhub.common.errors import ActionRefused
 from mturkhub.gateway.fees import bonus_fee
 from mturkhub.intentions.claiming import ring
 from mturkhub.intentions.models import IntentionState
-from projects import rules, tasks
+from projects import budgets, rules, tasks
+from projects.counting import recount_bonuses
 from projects.models import Assignment, Bonus
 
 
@@ -37,6 +38,8 @@ def send_bonus(assignment: Assignment, *, by: Actor, amount: Decimal, reason: st
         rules.check_balance_covers(
             connection.balance, total, seen=balance_seen(connection, assignment.team_id)
         )
+        now = clock.now()
+        month = budgets.month_of(assignment.batch.team, now)
         bonus = Bonus.objects.create(
             team_id=assignment.team_id,
             connection=connection,
@@ -44,10 +47,14 @@ def send_bonus(assignment: Assignment, *, by: Actor, amount: Decimal, reason: st
             assignment=assignment,
             amount=amount,
             reason=reason,
-            due_at=clock.now(),
+            price=total,
+            reserved_on=month,
+            due_at=now,
             by=by.user,
             by_rule=by.rule,
         )
+        recount_bonuses([bonus.pk])
+        budgets.check_room(assignment.batch, total, months=[month])
         record(
             by,
             "assignment.bonus",
@@ -75,6 +82,9 @@ def retry_bonus(bonus: Bonus, *, by: Actor) -> Bonus:
         bonus.state, bonus.due_at, bonus.attempts = IntentionState.QUEUED.value, clock.now(), 0
         bonus.outcome, bonus.lease_until = "", None
         bonus.save(update_fields=["state", "due_at", "attempts", "outcome", "lease_until"])
+        if bonus.reserved_on:
+            recount_bonuses([bonus.pk])
+            budgets.check_room(assignment.batch, bonus.price, months=[bonus.reserved_on])
         record(
             by,
             "assignment.bonus_retried",
@@ -97,4 +107,4 @@ def _check_no_equal_one(assignment: Assignment, amount: Decimal, reason: str) ->
 
 def _locked(assignment: Assignment) -> Assignment:
     locked = Assignment.objects.select_for_update(no_key=True, of=("self",))
-    return locked.select_related("connection").get(pk=assignment.pk)
+    return locked.select_related("connection", "batch__team").get(pk=assignment.pk)

@@ -3,6 +3,7 @@
 from projects.models.assignment import Assignment, AssignmentAnswer
 from projects.models.batch import Batch, BatchRow, BatchUpload, RowResult
 from projects.models.bonus import Bonus
+from projects.models.budget import Budget, BudgetPeriod, BudgetScope, BudgetSpend
 from projects.models.decision import Decision
 from projects.models.hit import HIT, HITType
 from projects.models.project import HITProperties, HITTemplate, Project
@@ -16,6 +17,10 @@ __all__ = [
     "BatchRow",
     "BatchUpload",
     "Bonus",
+    "Budget",
+    "BudgetPeriod",
+    "BudgetScope",
+    "BudgetSpend",
     "Decision",
     "HITProperties",
     "HITTemplate",

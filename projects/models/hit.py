@@ -52,11 +52,20 @@ class HIT(Intention):
         max_length=20, choices=IntentionState.choices, default=IntentionState.QUEUED.value
     )
 
+    # Reward and fee of one answer, and what of it counts against budgets, in dollars; kept by `projects.counting`.
+    price_each = models.DecimalField(max_digits=12, decimal_places=2, default=0, db_default=0)
+    committed = models.DecimalField(max_digits=14, decimal_places=2, default=0, db_default=0)
+    paid = models.DecimalField(max_digits=14, decimal_places=2, default=0, db_default=0)
+    # The first day of the month in which it counts.
+    reserved_on = models.DateField(null=True, blank=True)
+
     # As MTurk says.
     mturk_id = models.CharField(max_length=64, null=True, blank=True)  # noqa: DJ001 - unique where known
     hit_status = models.CharField(max_length=20, choices=HITStatus.choices, blank=True)
     mturk_created_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
+    # Slots of a HIT that is over or gone which nobody has used.
+    unusable = models.PositiveIntegerField(default=0, db_default=0)
 
     # The counters ListHITs showed before the last fetch that held everything they promised.
     listed_status = models.CharField(max_length=20, blank=True)

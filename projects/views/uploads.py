@@ -16,6 +16,7 @@ from mturkhub.accounts.actors import TeamRequest
 from mturkhub.accounts.models import Connection
 from mturkhub.accounts.permissions import Loan, Permission, can, check_can, refusal
 from mturkhub.accounts.rules.connections import balance_seen, check_can_use
+from mturkhub.common import clock
 from mturkhub.common.errors import ActionRefused
 from mturkhub.common.stored_files import open_file, store_what_arrives
 from mturkhub.common.tabular import Issue, csv_line, read_table
@@ -32,6 +33,7 @@ from projects.actions.uploads import (
     upload_file,
 )
 from projects.batch_reading import BatchReport, checked, first_rows
+from projects.budgets import Room, check_fits, rooms_of
 from projects.checking import latest_template
 from projects.costs import Cost, batch_cost, hourly_wage
 from projects.filters import public_id_or_none
@@ -289,12 +291,14 @@ def _receipt(request: TeamRequest, batch: Batch, form: BatchSettingsForm) -> dic
     balance = balance_seen(connection, batch.team_id)
     left = balance - bill.total if balance is not None else None
     wage = hourly_wage(batch.reward, batch.estimated_duration)
+    rooms = _rooms(request, batch)
     return {
         "batch": batch,
         "form": form,
         "options": options,
         "later": bool(chosen.get("publish_at")),
         "connection": connection,
+        "rooms": [(room, room.free - bill.total) for room in rooms],
         "cost": bill,
         "balance": balance,
         "left": left,
@@ -307,6 +311,12 @@ def _receipt(request: TeamRequest, batch: Batch, form: BatchSettingsForm) -> dic
     }
 
 
+def _rooms(request: TeamRequest, batch: Batch) -> list[Room]:
+    """The budgets that publishing would draw on."""
+    publisher = request.actor.user or batch.created_by
+    return rooms_of(batch, publisher_id=publisher.pk, now=clock.now())
+
+
 def _why_not_publish(request: TeamRequest, batch: Batch, bill: Cost, balance: Decimal | None) -> str:
     if not can(request.actor, Permission.BATCH_PUBLISH, batch.team_id):
         return refusal(request.actor, Permission.BATCH_PUBLISH, batch.team_id)
@@ -314,6 +324,8 @@ def _why_not_publish(request: TeamRequest, batch: Batch, bill: Cost, balance: De
         rules.check_can_publish(batch)
         check_can_use(batch.connection, batch.team_id)
         rules.check_balance_covers(batch.connection.balance, bill.total, seen=balance)
+        for room in _rooms(request, batch):
+            check_fits(room, bill.total)
     except ActionRefused as refused:
         return refused.sentence
     return ""

@@ -3,6 +3,7 @@ the console stays silent, and with it the content security policy."""
 
 import time
 from collections.abc import Callable
+from decimal import Decimal
 
 import pytest
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
@@ -12,7 +13,8 @@ from pytest_django import Settings
 
 from mturkhub.accounts.sign_in_links import new_sign_in_link
 from mturkhub.common import clock
-from projects.models import HITType
+from projects.actions.budgets import set_budget
+from projects.models import BudgetPeriod, HITType
 from tests.conftest import Person
 from tests.factories import ApiTokenFactory, BatchFactory, ProjectFactory
 from tests.look.conftest import Asked, Lab, address
@@ -136,12 +138,17 @@ def test_pages_on_the_way_to_a_batch(olive: Person, lab: Lab, window_of: Window)
 
 def test_pages_of_the_whole_team(olive: Person, lab: Lab, window_of: Window) -> None:
     connection = lab.batch.connection.public_id
+    everybody, me = {"target": None}, {"target": olive.user}
+    for limit, period, whose in ((500, "month", everybody), (1, "none", everybody), (20, "none", me)):
+        set_budget(olive.team, by=olive.actor, limit=Decimal(limit), period=BudgetPeriod(period), **whose)
     assert (
         faults_of(
             window_of(olive),
             [
                 address("projects:home"),
                 address("projects:review"),
+                address("projects:money"),
+                address("projects:cost", lab.draft.public_id),
                 address("accounts:team"),
                 address("accounts:connections"),
                 address("accounts:connection", connection),

@@ -42,6 +42,15 @@ def _token(world):
 
 
 ROWS = {
+    # Stan and everybody else see the money of their own team; owners set budgets, Stan of his own.
+    "projects:money": Row(
+        get=SIGNED_IN,
+        post="302 403 403 403 302 302",
+        data={"whose": "", "limit": "250.00", "period": "month"},
+    ),
+    "projects:remove_budget": Row(
+        post="302 403 403 403 404 302", arguments=lambda world: {"public_id": world.budget.public_id}
+    ),
     "projects:projects": Row(get=SIGNED_IN),
     # Stan owns a team of his own, and may make a project there.
     "projects:create_project": Row(

@@ -95,6 +95,7 @@ def go_on(send: Callable[[], bool], model: type[Intention], connection: Connecti
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("no_grace")
+@pytest.mark.timeout(300)
 def test_killed_senders_create_each_hit_and_tell_each_decision_once(
     olive: Person, marketplace_connection: Connection, marketplace_server: MarketplaceServer
 ) -> None:

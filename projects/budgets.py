@@ -1,0 +1,268 @@
+"""What may still be spent. A reservation and what it is for are one transaction; nothing is ever added up anew.
+
+Money of a HIT counts where its batch, its project, whoever published it and its team have a budget, and in the month
+in which it was reserved. It is *committed* until MTurk's own word says that a slot is used up or unusable, then *paid*
+or free again.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db import connection
+from django.db.models import F, QuerySet, Sum
+
+from mturkhub.accounts.models import Team
+from mturkhub.common.errors import ActionRefused
+from mturkhub.common.money import dollars
+from projects.models import HIT, Batch
+from projects.models.budget import ALWAYS, Budget, BudgetPeriod, BudgetScope
+
+_RANK = {scope.value: rank for rank, scope in enumerate(BudgetScope)}
+
+# The budgets a batch draws on. A team's row, locked shared, keeps them from being set meanwhile.
+_OF_BATCH = """
+    b.team_id = g.team_id and (
+        g.scope = 'team'
+        or g.person_id = %(publisher)s
+        or g.project_id = b.project_id
+        or g.batch_id = b.id
+    )
+"""
+_BEGINS_ON = f"case g.period when 'month' then %(month)s::date else '{ALWAYS}'::date end"
+_ORDER = "array_position(array['team', 'person', 'project', 'batch'], g.scope::text), g.id, s.begins_on"
+
+
+@dataclass(frozen=True)
+class Room:
+    """A budget and what is left in it, in dollars."""
+
+    budget: Budget
+    spend_id: int
+    committed: Decimal
+    paid: Decimal
+
+    @property
+    def free(self) -> Decimal:
+        return self.budget.limit - self.committed - self.paid
+
+
+@dataclass(frozen=True)
+class Change:
+    """How the money of some HITs of a batch, reserved in one month, has changed."""
+
+    batch_id: int
+    month: date
+    committed: Decimal
+    paid: Decimal
+
+
+def month_of(team: Team, at: datetime) -> date:
+    """The first day of the calendar month in the team's own time zone."""
+    return at.astimezone(ZoneInfo(team.time_zone)).date().replace(day=1)
+
+
+def reserve(batch: Batch, amount: Decimal, *, publisher_id: int | None, now: datetime) -> date:
+    """Commit so many dollars against every budget the batch draws on, or raise ActionRefused and commit none.
+
+    Returns the month it counts in, for `HIT.reserved_on`. The budgets stay locked until the transaction ends, so
+    two people cannot both spend the last dollar.
+    """
+    month = month_of(batch.team, now)
+    rooms = _lock_rooms(batch, publisher_id, month)
+    for room in rooms:
+        check_fits(room, amount)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "update projects_budgetspend set committed = committed + %s where id = any(%s)",
+            [amount, [room.spend_id for room in rooms]],
+        )
+    Batch.objects.filter(pk=batch.pk).update(committed=F("committed") + amount)
+    return month
+
+
+def check_fits(room: Room, amount: Decimal) -> None:
+    """Raise, by how much it is too much, unless the amount fits into what is left."""
+    if amount > room.free:
+        left = dollars(max(room.free, Decimal(0)))
+        raise ActionRefused(
+            f"This costs {dollars(amount)} and the budget of {_named(room.budget)} has {left} left: "
+            f"{dollars(amount - max(room.free, Decimal(0)))} more than it allows. An owner can raise it under Money."
+        )
+
+
+def _named(budget: Budget) -> str:
+    whose = "the whole team" if budget.scope == BudgetScope.TEAM else f"“{budget.whose}”"
+    return f"{whose} for this month" if budget.period == BudgetPeriod.MONTH else whose
+
+
+def rooms_of(batch: Batch, *, publisher_id: int | None, now: datetime) -> list[Room]:
+    """The budgets a batch would draw on and what is left in each; nothing is locked."""
+    return [room_of(budget, now=now) for budget in _budgets_of(batch, publisher_id)]
+
+
+def room_of(budget: Budget, *, now: datetime) -> Room:
+    """What is left in a budget now; nothing is locked."""
+    begins_on = month_of(budget.team, now) if budget.period == BudgetPeriod.MONTH else ALWAYS
+    spend = budget.spends.filter(begins_on=begins_on).first()
+    if spend is None:
+        return Room(budget, 0, Decimal("0.00"), Decimal("0.00"))
+    return Room(budget, spend.pk, spend.committed, spend.paid)
+
+
+def _budgets_of(batch: Batch, publisher_id: int | None) -> list[Budget]:
+    ours = Budget.objects.filter(team_id=batch.team_id).select_related("person", "project", "batch", "team")
+    drawn = [
+        budget
+        for budget in ours
+        if budget.scope == BudgetScope.TEAM
+        or (budget.scope == BudgetScope.PERSON and budget.person_id == publisher_id)
+        or (budget.scope == BudgetScope.PROJECT and budget.project_id == batch.project_id)
+        or (budget.scope == BudgetScope.BATCH and budget.batch_id == batch.pk)
+    ]
+    return sorted(drawn, key=lambda budget: (_RANK[budget.scope], budget.pk))
+
+
+def _lock_rooms(batch: Batch, publisher_id: int | None, month: date) -> list[Room]:
+    values = {"batch": batch.pk, "publisher": publisher_id, "month": month, "team": batch.team_id}
+    with connection.cursor() as cursor:
+        cursor.execute("select 1 from accounts_team where id = %(team)s for share", values)
+        cursor.execute(
+            f"""
+            insert into projects_budgetspend (budget_id, begins_on, committed, paid)
+            select g.id, {_BEGINS_ON}, 0, 0
+            from projects_budget g join projects_batch b on b.id = %(batch)s and {_OF_BATCH}
+            on conflict do nothing
+            """,  # noqa: S608 - constants of ours
+            values,
+        )
+        cursor.execute(
+            f"""
+            select g.id, s.id, s.committed, s.paid
+            from projects_budget g join projects_batch b on b.id = %(batch)s and {_OF_BATCH}
+            join projects_budgetspend s on s.budget_id = g.id and s.begins_on = {_BEGINS_ON}
+            order by {_ORDER} for update of s
+            """,  # noqa: S608 - constants of ours
+            values,
+        )
+        rows = cursor.fetchall()
+    budgets = Budget.objects.select_related("person", "project", "batch").in_bulk([row[0] for row in rows])
+    return [Room(budgets[budget_id], *rest) for budget_id, *rest in rows]
+
+
+_LOCK_CHANGED = f"""
+    with change as (
+        select * from unnest(%(batches)s::bigint[], %(months)s::date[], %(committed)s::numeric[], %(paid)s::numeric[])
+            as change (batch_id, month, committed, paid)
+    )
+    select s.id, change.committed, change.paid
+    from change join projects_batch b on b.id = change.batch_id
+    join projects_budget g on g.team_id = b.team_id and (
+        g.scope = 'team' or g.person_id = b.published_by_id or g.project_id = b.project_id or g.batch_id = b.id
+    )
+    join projects_budgetspend s on s.budget_id = g.id
+        and s.begins_on = case g.period when 'month' then change.month else '{ALWAYS}'::date end
+    order by {_ORDER} for update of s
+"""  # noqa: S608 - constants of ours
+
+
+def apply_changes(changes: Iterable[Change]) -> None:
+    """Bring budgets and batches in line with what has become of reserved money. Call it last in a transaction.
+
+    What was reserved before a budget was set, in a month that budget does not know, changes nothing there.
+    """
+    changes = list(changes)
+    if not changes:
+        return
+    batches = [change.batch_id for change in changes]
+    values: dict[str, Any] = {
+        "batches": batches,
+        "months": [change.month for change in changes],
+        "committed": [change.committed for change in changes],
+        "paid": [change.paid for change in changes],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select 1 from accounts_team where id in (select team_id from projects_batch where id = any(%s)) "
+            "order by id for share",
+            [batches],
+        )
+        cursor.execute(_LOCK_CHANGED, values)
+        locked = cursor.fetchall()
+        for spend_id, committed, paid in locked:
+            cursor.execute(
+                "update projects_budgetspend set committed = committed + %s, paid = paid + %s where id = %s",
+                [committed, paid, spend_id],
+            )
+        cursor.execute(
+            """
+            update projects_batch b set committed = b.committed + change.committed, paid = b.paid + change.paid
+            from (
+                select batch_id, sum(committed) as committed, sum(paid) as paid
+                from unnest(%(batches)s::bigint[], %(committed)s::numeric[], %(paid)s::numeric[])
+                    as change (batch_id, committed, paid)
+                group by batch_id
+            ) change where b.id = change.batch_id
+            """,
+            values,
+        )
+
+
+def release(hits: QuerySet[HIT]) -> None:
+    """Free what is committed to HITs that are about to be cancelled."""
+    sums = hits.filter(committed__gt=0).order_by().values("batch_id", "reserved_on")
+    changes = [
+        Change(each["batch_id"], each["reserved_on"], -each["committed"], Decimal(0))
+        for each in sums.annotate(committed=Sum("committed"))
+        if each["reserved_on"]
+    ]
+    hits.update(committed=0)
+    apply_changes(changes)
+
+
+def check_room(batch: Batch, amount: Decimal, *, months: Iterable[date]) -> None:
+    """Raise if what was just committed, so many dollars in these months, is more than a budget allows.
+
+    For what grows HITs that exist: they are changed and recounted first, and a refusal rolls that back.
+    """
+    if not amount:
+        return
+    for month in sorted(set(months)):
+        for room in _lock_rooms(batch, batch.published_by_id, month):
+            if room.free < 0:
+                check_fits(replace(room, committed=room.committed - amount), amount)
+
+
+def begin(budget: Budget, *, now: datetime) -> None:
+    """Count what was reserved before the budget was set: the one time that sums are taken.
+
+    The caller has locked the team's row, which every reservation holds shared.
+    """
+    month = budget.period == BudgetPeriod.MONTH
+    begins_on = month_of(budget.team, now) if month else ALWAYS
+    target = {
+        BudgetScope.TEAM: "true",
+        BudgetScope.PERSON: "b.published_by_id = %(target)s",
+        BudgetScope.PROJECT: "b.project_id = %(target)s",
+        BudgetScope.BATCH: "b.id = %(target)s",
+    }[BudgetScope(budget.scope)]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            insert into projects_budgetspend (budget_id, begins_on, committed, paid)
+            select %(budget)s, %(begins_on)s, coalesce(sum(h.committed), 0), coalesce(sum(h.paid), 0)
+            from projects_hit h join projects_batch b on b.id = h.batch_id
+            where b.team_id = %(team)s and {target} and (not %(month)s or h.reserved_on = %(begins_on)s)
+            on conflict do nothing
+            """,  # noqa: S608 - constants of ours
+            {
+                "budget": budget.pk,
+                "begins_on": begins_on,
+                "team": budget.team_id,
+                "target": budget.person_id or budget.project_id or budget.batch_id,
+                "month": month,
+            },
+        )
