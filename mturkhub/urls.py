@@ -4,7 +4,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from mturkhub.accounts.views.signing_in import reset_password
-from mturkhub.api.problems import server_error
+from mturkhub.api.problems import bad_request, not_found, server_error
 from mturkhub.health import healthz, readyz
 from mturkhub.metrics import metrics
 from mturkhub.styleguide import styleguide
@@ -24,4 +24,5 @@ urlpatterns = [
     path("", include("projects.urls")),
 ]
 
-handler500 = server_error
+# Pages for people, problem documents for scripts.
+handler400, handler404, handler500 = bad_request, not_found, server_error

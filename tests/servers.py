@@ -278,7 +278,7 @@ class Stack:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Everything that `mturkhub up` starts, on free ports and in an empty folder, for journeys."""
     folder = tmp_path_factory.mktemp("stack")
-    env = stack_environment(folder / "home")
+    env = stack_environment(folder / "home", MTURKHUB_API_TOKEN="token-of-the-first-owner-under-test")
     output = folder / "output.txt"
     with start_up(env, folder, output) as process:
         wait_until_ready(process, output)

@@ -182,6 +182,15 @@ class BatchShown(serializers.Serializer[Any]):
         ).data
 
 
+class ResultItem(serializers.Serializer[Any]):
+    item = serializers.JSONField(help_text="The row's one value, or column → value.")
+    hit_id = serializers.CharField(allow_null=True)
+    status = serializers.CharField(help_text="MTurk's, of the HIT.")
+    assignments_submitted_count = serializers.IntegerField()
+    answers = serializers.ListField(help_text="Of the field that is averaged.")
+    avg_answer = serializers.FloatField(allow_null=True)
+
+
 # Addresses ---------------------------------------------------------------------------------------
 
 
@@ -386,7 +395,7 @@ class Results(BatchView):
         responses={
             (200, "text/csv"): OpenApiTypes.STR,
             (200, "application/x-ndjson"): OpenApiTypes.STR,
-            (200, "application/json"): OpenApiTypes.OBJECT,
+            (200, "application/json"): ResultItem(many=True),
         },
     )
     def get(self, request: Request, public_id: uuid.UUID) -> StreamingHttpResponse:

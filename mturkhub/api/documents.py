@@ -1,4 +1,4 @@
-"""The OpenAPI document, a page that shows it, and what is said where there is nothing."""
+"""The OpenAPI document, and a page that shows it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
@@ -35,17 +35,6 @@ class OpenApi(ApiView):
 
     def get(self, request: Request) -> Response:
         return Response(document())
-
-
-class Unknown(ApiView):
-    """Every address that is none; a problem document, not a page."""
-
-    schema = None
-
-    def get(self, request: Request, rest: str) -> Response:
-        raise Http404
-
-    post = put = patch = delete = get
 
 
 # For people --------------------------------------------------------------------------------------

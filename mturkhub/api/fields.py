@@ -56,10 +56,13 @@ class Seconds(serializers.IntegerField):
         super().__init__(min_value=0, max_value=10**9, **kwargs)
 
     def to_internal_value(self, data: Any) -> Any:
-        return timedelta(seconds=super().to_internal_value(data))
+        seconds = super().to_internal_value(data)
+        # Before it becomes a duration: there is none of so many seconds.
+        super().run_validators(seconds)
+        return timedelta(seconds=seconds)
 
     def run_validators(self, value: Any) -> None:
-        super().run_validators(int(value.total_seconds()))
+        """Done already, on the number."""
 
     def to_representation(self, value: Any) -> int:
         return int(value.total_seconds()) if isinstance(value, timedelta) else int(value)

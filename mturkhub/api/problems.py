@@ -25,6 +25,7 @@ FAILED = (
     "This server made a mistake, which is in its log under the request_id. Nothing is lost that was saved. Tell whoever "
     "runs the server."
 )
+UNREADABLE = "This request cannot be read. Nothing was changed."
 TOO_LARGE = (
     "What was sent is larger than this address takes: 5 MB of fields, 200 MB of a file. Nothing was changed."
 )
@@ -71,7 +72,7 @@ def answer_to(error: Exception, context: dict[str, Any]) -> Response | None:
         case RequestDataTooBig() | TooManyFieldsSent() | TooManyFilesSent():
             status, sentence = 413, TOO_LARGE
         case SuspiciousOperation():
-            status, sentence = 400, "The body of this request cannot be read. Nothing was changed."
+            status, sentence = 400, UNREADABLE
         case exceptions.ValidationError():
             refused = fields_refused(_by_field(error.detail))
             status, sentence, more = 400, refused.sentence, refused.more
@@ -126,8 +127,22 @@ def problem_response(status: int, sentence: str) -> HttpResponse:
     return JsonResponse(problem(status, sentence), status=status, content_type=CONTENT_TYPE)
 
 
+# What Django answers by itself, outside of any view: a page for people, a problem for scripts.
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if request.path.startswith(settings.API_PATH):
+        return problem_response(400, UNREADABLE)
+    return defaults.bad_request(request, exception)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if request.path.startswith(settings.API_PATH):
+        return problem_response(404, NOT_FOUND)
+    return defaults.page_not_found(request, exception)
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's handler500: a page for people, a problem for scripts."""
     if request.path.startswith(settings.API_PATH):
         return problem_response(500, FAILED)
     return defaults.server_error(request)

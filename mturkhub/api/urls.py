@@ -37,5 +37,4 @@ urlpatterns = [
     path(f"{_ASSIGNMENT}/leave-out", assignments.LeaveOutAssignment.as_view(), name="leave_out"),
     path(f"{_ASSIGNMENT}/take-back-in", assignments.TakeInAssignment.as_view(), name="take_back_in"),
     path("v1/jobs/<uuid:public_id>", assignments.JobById.as_view(), name="job"),
-    path("v1/<path:rest>", documents.Unknown.as_view(), name="unknown"),
 ]

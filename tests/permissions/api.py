@@ -54,8 +54,6 @@ _NO = {"feedback": "The answer is empty."}
 TABLE = [
     # Open to everybody: it holds no data.
     Asked("openapi", "get", "200 200 200 200 200 200 200"),
-    Asked("unknown", "get", "404 404 404 404 404 401 404", lambda world: {"rest": "nothing"}),
-    Asked("unknown", "post", "404 404 404 404 404 401 404", lambda world: {"rest": "nothing"}),
     Asked("balance", "get", READ),
     Asked("projects", "get", READ),
     # Stan owns a team of his own, and may make a project there.
