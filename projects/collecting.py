@@ -229,14 +229,18 @@ class _Sweeper:
             return
         fetched_at = clock.now()
         with ThreadPoolExecutor(max_workers=min(THREADS, len(wanted))) as pool:
-            answers = pool.map(lambda pair: self._fetch(pair[1].hit_id), wanted)
-            fetched = [
-                Fetched(hit, remote, found)
-                for (hit, remote), found in zip(wanted, answers, strict=True)
-                if found is not None
-            ]
+            answers = list(pool.map(lambda pair: self._fetch(pair[1].hit_id), wanted))
+        fetched = [
+            Fetched(hit, remote, found)
+            for (hit, remote), found in zip(wanted, answers, strict=True)
+            if not isinstance(found, MTurkError | None)
+        ]
         self.record.hits_fetched += len(fetched)
         self.record.answers_new += store_fetched(self.connection, fetched, fetched_at=fetched_at)
+        # What could be fetched is kept, so that sweeps over a bad line come to an end as well.
+        for error in answers:
+            if isinstance(error, MTurkError):
+                raise error
 
     def _with_open_answers(self, listed: Sequence[tuple[HIT, RemoteHIT]]) -> set[int]:
         """HITs whose answers may have changed without a counter showing it: overturned, or decided elsewhere."""
@@ -246,14 +250,12 @@ class _Sweeper:
         assignments = Assignment.objects.filter(is_open, hit__in=[hit.pk for hit, _ in listed])
         return set(assignments.values_list("hit_id", flat=True))
 
-    def _fetch(self, hit_id: str) -> list[RemoteAssignment] | None:
+    def _fetch(self, hit_id: str) -> list[RemoteAssignment] | MTurkError | None:
         """None when the HIT vanished between list and fetch. Runs in a thread, without the database."""
         try:
             return self.gateway.list_assignments_for_hit(hit_id)
         except MTurkError as error:
-            if error.is_gone:
-                return None
-            raise
+            return None if error.is_gone else error
 
     def _store_status(self, listed: Sequence[tuple[HIT, RemoteHIT]]) -> None:
         changed = []

@@ -336,3 +336,16 @@ def test_a_hit_that_its_sender_stores_while_its_page_is_looked_up_gets_no_second
     record = live.collect()
 
     assert (len(live.hits), record.hits_elsewhere) == (2, 0)
+
+
+def test_what_could_be_fetched_is_kept_when_another_fetch_fails(live: Live) -> None:
+    for row in (1, 2):
+        live.submit(row=row)
+    live.market.fail("ListAssignmentsForHIT", lost_answer)
+
+    done = sweep(live.connection, gateway=live.market)
+
+    assert done is not None
+    assert (done.is_complete, done.answers_new) == (False, 1)
+    live.collect()
+    assert len(live.answers) == 2

@@ -1,0 +1,173 @@
+"""The marketplace behind a proxy that loses, cuts, throttles, hangs and garbles: both books agree in the end.
+
+`bench faults` plays more and larger rounds, with kills.
+"""
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.db import connection as database
+
+from bench.kill_rounds import Running, compare, make_batch
+from mturkhub.accounts.credentials import gateway_for
+from mturkhub.accounts.models import Connection
+from mturkhub.command.settings import beside
+from mturkhub.common import clock
+from mturkhub.gateway import client, rate_budget
+from mturkhub.gateway.rate_budget import Lane
+from mturkhub.intentions.settling import clear_all_stale, settle_connection
+from projects import bulk_deciding
+from projects.actions.batches import publish_batch
+from projects.actions.reviews import decide_many
+from projects.collecting import sweep
+from projects.models import HIT, Assignment, Batch, Decision
+from projects.publishing import ensure_hit_type, publish_chunk
+from projects.sending import send_decisions
+from projects.states import Verdict
+from tests.conftest import Person
+from tests.faulty_proxy import FaultyProxy, faulty_proxy, told
+from tests.servers import MarketplaceServer
+
+ROWS, ANSWERS = 40, 1
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "READ_TIMEOUT", 0.5)
+    # Faults are no limit: what is drawn as throttled says nothing about the marketplace's.
+    monkeypatch.setattr(rate_budget.RateBudget, "cut", lambda *_: False)
+
+
+def until(done: Callable[[], bool], step: Callable[[], object], connection: Connection) -> None:
+    """Do what beat does, time and again, until it is done; no row waits for its time."""
+    for _ in range(60):
+        if done():
+            return
+        now = clock.now()
+        HIT.objects.filter(publish_state="queued").update(due_at=now)
+        Decision.objects.filter(state="queued").update(due_at=now)
+        step()
+        clear_all_stale()
+        settle_connection(connection, gateway_for(connection))
+    raise AssertionError("it does not come to an end")
+
+
+def publish_all(batch: Batch, connection: Connection) -> None:
+    def step() -> None:
+        publish_chunk(Batch.objects.get(pk=batch.pk), gateway=gateway_for(connection, Lane.CREATING))
+
+    until(lambda: Batch.objects.get(pk=batch.pk).state == "live", step, connection)
+
+
+def collect_all(batch: Batch, connection: Connection) -> None:
+    answers = Assignment.objects.filter(batch=batch)
+    until(
+        lambda: answers.count() == ROWS * ANSWERS,
+        lambda: sweep(connection, gateway=gateway_for(connection, Lane.COLLECTING)),
+        connection,
+    )
+
+
+def decide_all(batch: Batch, connection: Connection, by: Person) -> None:
+    answers = Assignment.objects.filter(batch=batch)
+    job = decide_many(batch, answers, by=by.actor, verdict=Verdict.APPROVE)
+    while bulk_deciding.run_chunk(job):
+        pass
+    until(
+        lambda: not answers.exclude(status="Approved", pending_verdict="").exists(),
+        lambda: send_decisions(connection, gateway=gateway_for(connection)),
+        connection,
+    )
+
+
+def answer_all(title: str, server: MarketplaceServer) -> None:
+    command = [sys.executable, "-m", "bench._answering", title, str(ANSWERS)]
+    subprocess.run(command, env=server.env, cwd=ROOT, check=True)
+
+
+def sweep_twice(connection: Connection, proxy: FaultyProxy) -> None:
+    proxy.share = 0
+    for _ in range(2):
+        done = sweep(connection, gateway=gateway_for(connection, Lane.COLLECTING))
+        assert done is not None
+        assert done.is_complete, done.problem
+
+
+def books(server: MarketplaceServer) -> Running:
+    ours = beside(os.environ["DATABASE_URL"], str(database.settings_dict["NAME"]))
+    return Running(None, ours, server.database_url, server.env, hurry=False, most=0)  # type: ignore[arg-type]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("no_grace")
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_whatever_goes_wrong_on_the_line_nothing_is_lost_or_doubled(
+    number: int, olive: Person, marketplace_connection: Connection, marketplace_server: MarketplaceServer
+) -> None:
+    seed = f"{random.SystemRandom().randrange(10**6)} {number}"
+    print("seed", seed)  # noqa: T201 (pytest shows it when the test fails)
+    connection, title = marketplace_connection, f"Faults {seed}"
+    with faulty_proxy(marketplace_server.url, seed=seed, hang=0.7) as proxy:
+        Connection.objects.update(endpoint=proxy.url)
+        connection.refresh_from_db()
+        by, batch = make_batch(title, ROWS, ANSWERS)
+        publish_batch(batch, by=by)
+        publish_all(batch, connection)
+        answer_all(title, marketplace_server)
+        collect_all(batch, connection)
+        decide_all(batch, connection, olive)
+        print(told(proxy))  # noqa: T201
+        both = books(marketplace_server)
+        assert compare(both, batch.pk, title, rows=ROWS, answers=ANSWERS) == []
+
+        sweep_twice(connection, proxy)
+
+        assert compare(both, batch.pk, title, rows=ROWS, answers=ANSWERS) == []
+        assert sum(proxy.counts[fault] for fault in proxy.counts if fault != "well") > ROWS / 2
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("no_grace")
+def test_an_outage_longer_than_a_token_lives_doubles_nothing(
+    olive: Person, marketplace_connection: Connection, marketplace_server: MarketplaceServer
+) -> None:
+    seed = str(random.SystemRandom().randrange(10**6))
+    print("seed", seed)  # noqa: T201
+    connection, title = marketplace_connection, f"Outage {seed}"
+    with faulty_proxy(marketplace_server.url, seed=seed, share=0) as proxy:
+        Connection.objects.update(endpoint=proxy.url)
+        connection.refresh_from_db()
+        by, batch = make_batch(title, ROWS, ANSWERS)
+        publish_batch(batch, by=by)
+        # The terms are known; then the line goes in the middle of the batch.
+        proxy.counts.clear()
+        gateway = gateway_for(connection, Lane.CREATING)
+        ensure_hit_type(batch, gateway=gateway)
+        proxy.outage = True
+        publish_chunk(batch, gateway=gateway)
+        assert HIT.objects.filter(batch=batch, publish_state="unknown").count() >= 1
+        lost = proxy.counts["cut after"]
+
+        # More than a day without an answer: MTurk has forgotten the tokens by then.
+        clock.advance(timedelta(hours=25))
+        marketplace_server.manage("advance_clock", str(25 * 3600))
+        proxy.outage = False
+        assert settle_connection(connection, gateway) == 0, "sent again without looking"
+        until(
+            lambda: Batch.objects.get(pk=batch.pk).state == "live",
+            lambda: [sweep(connection, gateway=gateway), publish_chunk(batch, gateway=gateway)],
+            connection,
+        )
+        answer_all(title, marketplace_server)
+        collect_all(batch, connection)
+        decide_all(batch, connection, olive)
+
+    assert lost > 0
+    assert compare(books(marketplace_server), batch.pk, title, rows=ROWS, answers=ANSWERS) == []
