@@ -35,14 +35,14 @@ AGAIN = "asked again"
 _COLUMNS = """
     insert into projects_hit (
         public_id, token, team_id, connection_id, batch_id, row_id, "group", round, max_assignments,
-        publish_state, hit_status, listed_status, refetches_left, sweeps_without, bonuses_unread,
+        publish_state, hit_status, listed_status, refetches_left, sweeps_without,
         due_at, attempts, outcome, by_id, by_rule, reason, reserved_on, price_each, committed
     )
 """
 _FIRST_ROUND = f"""
     {_COLUMNS}
     select {UUID7_SQL}, gen_random_uuid(), team_id, %(connection)s, batch_id, id, 0, 0, %(answers)s,
-        'queued', '', '', 0, 0, false,
+        'queued', '', '', 0, 0,
         %(now)s::timestamptz + (row_number() over (order by number) - 1) * %(gap)s::interval,
         0, '', %(by)s, %(rule)s, '', %(month)s, %(price)s, %(price)s * %(answers)s
     from projects_batchrow r
@@ -54,7 +54,7 @@ _NEXT_ROUND = f"""
     {_COLUMNS}
     select {UUID7_SQL}, gen_random_uuid(), h.team_id, h.connection_id, h.batch_id, h.row_id, h."group",
         (select max(round) + 1 from projects_hit o where o.row_id = h.row_id and o."group" = h."group"),
-        %s, 'queued', '', '', 0, 0, false,
+        %s, 'queued', '', '', 0, 0,
         %s, 0, '', %s, %s, '', %s, %s, 0
     from projects_hit h where h.id in (CHOSEN) order by h.id
 """  # noqa: S608 - a constant of ours
@@ -74,7 +74,7 @@ _MISSING = """
 _ASK_AGAIN = f"""
     {_COLUMNS}
     select {UUID7_SQL}, gen_random_uuid(), r.team_id, %(connection)s, r.batch_id, r.id, 0, m.last_round + 1, m.missing,
-        'queued', '', '', 0, 0, false,
+        'queued', '', '', 0, 0,
         %(now)s, 0, '', %(by)s, %(rule)s, %(again)s, %(month)s,
         case when m.missing >= %(large)s then %(large_price)s else %(small_price)s end,
         m.missing * case when m.missing >= %(large)s then %(large_price)s else %(small_price)s end

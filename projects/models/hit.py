@@ -81,7 +81,7 @@ class HIT(Intention):
     sweeps_without = models.PositiveSmallIntegerField(default=0)
     missing_since = models.DateTimeField(null=True, blank=True)
     # Bonuses may have been paid that are not known here, for the database was restored; see `projects.paying`.
-    bonuses_unread = models.BooleanField(default=False)
+    bonuses_unread = models.BooleanField(default=False, db_default=False)
 
     objects = HITQuerySet["HIT"].as_manager()
 
