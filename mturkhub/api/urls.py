@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from mturkhub.api import assignments, batches, connections, documents, projects, rows
+from mturkhub.api import assignments, batches, changing, connections, documents, projects, rows
 
 app_name = "api"
 
@@ -24,6 +24,13 @@ urlpatterns = [
     path(f"{_BATCH}/resume", batches.ResumeBatch.as_view(), name="resume"),
     path(f"{_BATCH}/retry", batches.RetryBatch.as_view(), name="retry"),
     path(f"{_BATCH}/collect", batches.CollectBatch.as_view(), name="collect"),
+    path(f"{_BATCH}/publish-rest", changing.PublishRest.as_view(), name="publish_rest"),
+    path(f"{_BATCH}/republish", changing.Republish.as_view(), name="republish"),
+    path(f"{_BATCH}/extend", changing.ExtendAnswers.as_view(), name="extend"),
+    path(f"{_BATCH}/more-time", changing.MoreTime.as_view(), name="more_time"),
+    path(f"{_BATCH}/expire", changing.ExpireBatch.as_view(), name="expire"),
+    path(f"{_BATCH}/cancel", changing.CancelBatch.as_view(), name="cancel"),
+    path(f"{_BATCH}/close", changing.CloseBatch.as_view(), name="close"),
     path(f"{_BATCH}/rows", rows.BatchRows.as_view(), name="rows"),
     path(f"{_BATCH}/assignments", assignments.BatchAssignments.as_view(), name="assignments"),
     path(f"{_BATCH}/results", batches.Results.as_view(), name="results"),

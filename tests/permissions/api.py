@@ -77,6 +77,13 @@ TABLE = [
     Asked("resume", "post", NOT_NOW, _of("batch")),
     Asked("retry", "post", NOT_NOW, _of("batch"), {}),
     Asked("collect", "post", _by(200, "reviewers"), _of("batch")),
+    Asked("publish_rest", "post", NOT_NOW, _of("batch"), {}),
+    Asked("republish", "post", _by(200, "managers"), _of("batch"), {}),
+    Asked("extend", "post", _by(200, "managers"), _of("batch"), {"answers": 1}),
+    Asked("more_time", "post", _by(200, "managers"), _of("batch"), {"lifetime": 864_000}),
+    Asked("expire", "post", _by(200, "managers"), _of("batch"), {}),
+    Asked("cancel", "post", _by(200, "managers"), _of("batch")),
+    Asked("close", "post", _by(200, "managers"), _of("batch"), {}),
     Asked("rows", "get", TEAM_READS, _of("batch")),
     Asked("assignments", "get", TEAM_READS, _of("batch")),
     # A viewer reads results, under pseudonyms.
