@@ -112,6 +112,7 @@ def _evidence(
         "sibling_count": others.count(),
         "price": batch.reward + fee,
         "wage": hourly_wage(batch.reward, current.work_time),
+        "refused_decision": _refused_decision(current),
         "bonuses": current.bonuses.select_related("by").order_by("pk"),
         "worker_answers": _counted(record),
         "worker_rejected": _counted(record.filter(status="Rejected")),
@@ -122,6 +123,12 @@ def _evidence(
         "can_overturn": rules.can_overturn(current, now=clock.now()),
         "overturn_until": current.submitted_at + rules.OVERTURN_WINDOW,
     }
+
+
+def _refused_decision(assignment: Assignment) -> str:
+    """What MTurk said to the last decision, where it refused that; empty where it did not."""
+    last = assignment.decisions.order_by("-pk").first()
+    return last.outcome if last and last.state == IntentionState.FAILED else ""
 
 
 def _counted(found: QuerySet[Assignment]) -> int:

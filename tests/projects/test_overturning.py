@@ -108,6 +108,8 @@ def test_what_mturk_does_not_allow_any_more_fails_in_words(
     assert statuses(live, rejected, decision) == ("failed", "Rejected", "Rejected")
     assert "MTurk does not let this rejection be overturned any more" in decision.outcome
     assert rejected.pending_verdict == ""
+    page = words(get(ravi, "review_batch", live.batch, query=f"?show=all&answer={rejected.public_id}"))
+    assert "The last decision was refused. MTurk does not let this rejection be overturned" in page
 
 
 def test_after_thirty_days_or_deletion_it_is_refused_here(
