@@ -86,7 +86,8 @@ with old as (
         h.publish_state, a.approved, a.rejected, coalesce(o.added, 0) as added, coalesce(o.reopens, false) as reopens
     from projects_hit h cross join lateral (
         select count(*) filter (where status = 'Approved') as approved,
-            count(*) filter (where status = 'Rejected') as rejected
+            -- one that is just being overturned costs as if it were undecided
+            count(*) filter (where status = 'Rejected' and pending_verdict <> 'approve') as rejected
         from projects_assignment where hit_id = h.id
     ) a cross join lateral (
         select sum((o.values->>'max_after')::int - (o.values->>'max_before')::int)

@@ -17,7 +17,8 @@ from mturkhub.common.errors import ActionRefused
 from mturkhub.gateway.fees import fee_per_assignment
 from mturkhub.intentions.claiming import ring
 from mturkhub.intentions.models import IntentionState, Job
-from projects import rules, tasks
+from projects import budgets, rules, tasks
+from projects.counting import recount
 from projects.models import Assignment, Batch, Decision
 from projects.states import AssignmentStatus, Verdict
 
@@ -93,6 +94,9 @@ def overturn_rejection(assignment: Assignment, *, by: Actor, feedback: str = "")
         )
         assignment.pending_verdict = Verdict.APPROVE
         assignment.save(update_fields=["pending_verdict"])
+        recount([assignment.row_id])
+        months = filter(None, [assignment.hit.reserved_on])
+        budgets.check_room(assignment.batch, assignment.batch.reward + fee, months=months)
         record(by, "assignment.overturned", assignment, team_id=assignment.team_id, batch=assignment.batch_id)
         ring(tasks.send_due_decisions, assignment.connection_id, at=decision.due_at)
     return decision
@@ -112,6 +116,8 @@ def undo_decision(assignment: Assignment, *, by: Actor) -> Decision:
         decision.save(update_fields=["state", "outcome", "lease_until"])
         assignment.pending_verdict = ""
         assignment.save(update_fields=["pending_verdict"])
+        if decision.is_overturn:
+            recount([assignment.row_id])
         record(by, "assignment.undone", assignment, team_id=assignment.team_id, batch=assignment.batch_id)
     return decision
 

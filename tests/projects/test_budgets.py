@@ -24,7 +24,12 @@ from projects.actions.batches import (
 from projects.actions.budgets import remove_budget, set_budget
 from projects.actions.hits import extend_answers, extend_time, retry_failed_operations
 from projects.actions.payments import send_bonus
-from projects.actions.reviews import approve_assignment, reject_assignment
+from projects.actions.reviews import (
+    approve_assignment,
+    overturn_rejection,
+    reject_assignment,
+    undo_decision,
+)
 from projects.models import (
     HIT,
     Assignment,
@@ -34,6 +39,7 @@ from projects.models import (
     BudgetPeriod,
     BudgetScope,
     BudgetSpend,
+    Decision,
     Project,
 )
 from projects.operating import send_operations
@@ -395,3 +401,25 @@ def test_a_bonus_that_is_refused_costs_nothing(
 
     assert Bonus.objects.get().state == "failed"
     assert spent(budget) == of(live.batch) == ("0.36", "0.00")
+
+
+def test_overturning_a_rejection_is_reserved_anew(
+    live: Live, mina: Person, no_grace: None, market: FakeMTurk, limit: Callable[..., Budget]
+) -> None:
+    answer = live.collect_one()
+    reject_assignment(answer, by=mina.actor, feedback="Empty.")
+    live.send()
+    budget = limit("0.35")
+    assert spent(budget) == ("0.30", "0.00")
+    with pytest.raises(ActionRefused, match=r"costs \$0\.06 .* has \$0\.05 left"):
+        overturn_rejection(answer, by=mina.actor)
+    assert not Decision.objects.open().exists()
+
+    limit("0.36")
+    overturn_rejection(answer, by=mina.actor)
+    assert spent(budget) == ("0.36", "0.00")
+    undo_decision(answer, by=mina.actor)
+    assert spent(budget) == ("0.30", "0.00")
+    overturn_rejection(answer, by=mina.actor)
+    live.send()
+    assert spent(budget) == of(live.batch) == ("0.30", "0.06")
