@@ -417,14 +417,12 @@ def compare(running: Running, batch_key: int, title: str, *, rows: int, answers:
             ("held", "fees"): fee * total,
         },
         f"the batch counts {counters}": counters == (rows, total, 0, 0, 0, "live"),
-        "the balance is not what the ledger adds up to": not running.ask(
-            running.marketplace_url, _UNBALANCED
-        ),
+        "the balance is not what the ledger adds up to": not running.ask(running.marketplace_url, UNBALANCED),
     }
     return [difference for difference, is_right in checks.items() if not is_right]
 
 
-_UNBALANCED = """
+UNBALANCED = """
 select b.requester_id from marketplace_balance b join marketplace_ledgerentry e on e.requester_id = b.requester_id
 group by b.requester_id, b.available, b.held having
     b.available <> sum(case 'available' when e.target then e.amount when e.source then -e.amount else 0 end)

@@ -4,13 +4,14 @@
 
 Boots Postgres (durable, fsync on) and the marketplace with its two processes, and times CreateHITWithHITType (a question of
 2 kB), ListHITs (a page of 100) and ListAssignmentsForHIT (100 answers) with 1,000 HITs in the account, then fills it up
-and times them again, then Workers who accept with 1,000 and with 50,000 open HITs. Prints requests per second, CPU
+and times them again, Workers who accept with 1,000 and with 50,000 open HITs, and two requesters who create beside one. Prints requests per second, CPU
 milliseconds per request of the marketplace and of Postgres, and the ratio of large to small.
 """
 
 import argparse
 import contextlib
 import http.client
+import itertools
 import json
 import os
 import sys
@@ -18,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -47,6 +48,8 @@ QUESTION = (
     + "</form>"
     "</body></html>]]></HTMLContent><FrameHeight>0</FrameHeight></HTMLQuestion>"
 )
+HIT = {"LifetimeInSeconds": 86400, "Question": QUESTION}
+CREATE = "CreateHITWithHITType"
 TYPE = {
     "Title": "Does it follow?",
     "Description": "Read two sentences.",
@@ -74,8 +77,15 @@ class Market:
 
     port: int
     keys: tuple[str, str]
+    # Of a second requester.
+    other_keys: tuple[str, str]
     manager: Manager
+    database_url: str
     database: Any
+
+    def seen_by(self, keys: tuple[str, str]) -> "Market":
+        """The same for another requester."""
+        return replace(self, keys=keys)
 
     @property
     def client(self) -> Any:
@@ -122,11 +132,22 @@ def market(folder: Path) -> Iterator[Market]:
         postgres.ensure_databases("mturkhub", "marketplace")
         preparing = marketplace(everything, preparing=True)
         manager.together({"prepare": ([*PREPARE, "ensure_first_requester"], preparing)})
+        made = manager.together(
+            {"other": ([sys.executable, "-m", "django", "add_requester", "Other"], preparing)}
+        )
+        other_id, other_secret = made["other"].split()
         manager.start(sites.marketplace(listener, marketplace(everything)))
         database = psycopg2.connect(everything["MARKETPLACE_DATABASE_URL"])
         database.autocommit = True
         keys = (everything["MARKETPLACE_ACCESS_KEY_ID"], everything["MARKETPLACE_SECRET_ACCESS_KEY"])
-        yield Market(listener.getsockname()[1], keys, manager, database)
+        yield Market(
+            listener.getsockname()[1],
+            keys,
+            (other_id, other_secret),
+            manager,
+            everything["MARKETPLACE_DATABASE_URL"],
+            database,
+        )
     finally:
         manager.stop()
         listener.close()
@@ -149,6 +170,18 @@ def signed(to: Market, operation: str, members: dict[str, Any]) -> tuple[bytes, 
     )
     SigV4Auth(Credentials(*to.keys), "mturk-requester", "us-east-1").add_auth(request)
     return body, dict(request.headers.items())
+
+
+def measure_two(to: Market, hit_type: str, seconds: float) -> tuple[float, float]:
+    """HITs a second that one requester makes, and that two make together, with as many callers."""
+    other = to.seen_by(to.other_keys)
+    mine, theirs = (
+        {"HITTypeId": each, **HIT} for each in (hit_type, other.client.create_hit_type(**TYPE)["HITTypeId"])
+    )
+    one = measure(to, partial(sender, to, CREATE, mine), seconds)
+    turns = itertools.cycle([partial(sender, to, CREATE, mine), partial(sender, other, CREATE, theirs)])
+    two = measure(to, lambda: next(turns)(), seconds)
+    return one.per_second, two.per_second
 
 
 def measure(to: Market, prepare: Callable[[], Callable[[], None]], seconds: float) -> Measured:
@@ -245,7 +278,7 @@ class Visitor:
         answer.read()
         self.jar = SimpleCookie("; ".join(answer.headers.get_all("Set-Cookie", [])))
 
-    def _post(self, address: str, **fields: str) -> str:
+    def _post(self, address: str, **fields: str) -> tuple[int, str]:
         body = urlencode({"csrfmiddlewaretoken": self.jar["marketplace_csrf"].value, **fields})
         headers = {
             "Content-Type": "application/x-www-form-urlencoded",
@@ -254,17 +287,18 @@ class Visitor:
         self.connection.request("POST", address, body, headers)
         answer = self.connection.getresponse()
         answer.read()
-        return answer.headers.get("Location", "")
+        return answer.status, answer.headers.get("Location", "")
 
     def accept(self, hit_id: str = "") -> str:
         """Accept the HIT, or any of the group; returns the AssignmentId."""
-        place = self._post(f"/projects/{self.group}/tasks/accept", hit=hit_id)
+        _, place = self._post(f"/projects/{self.group}/tasks/accept", hit=hit_id)
         if not place.startswith("/tasks/"):
             raise RuntimeError(f"refused: sent to {place!r}")
         return place.removeprefix("/tasks/")
 
-    def submit(self, assignment_id: str) -> None:
-        self._post("/mturk/externalSubmit", assignmentId=assignment_id, label="yes")
+    def submit(self, assignment_id: str) -> bool:
+        """Answer it; returns whether the answer was taken."""
+        return self._post("/mturk/externalSubmit", assignmentId=assignment_id, label="yes")[0] == 200
 
     def give_back(self, assignment_id: str) -> None:
         self._post(f"/tasks/{assignment_id}/return")
@@ -276,7 +310,7 @@ class Visitor:
 def measure_api(to: Market, hit_type: str, answered: str, seconds: float) -> dict[str, Measured]:
     """The three calls, as the account stands."""
     calls = {
-        "CreateHITWithHITType": {"HITTypeId": hit_type, "LifetimeInSeconds": 86400, "Question": QUESTION},
+        CREATE: {"HITTypeId": hit_type, **HIT},
         "ListHITs, 100": {"MaxResults": 100},
         "ListAssignmentsForHIT, 100": {"HITId": answered, "MaxResults": 100},
     }
@@ -316,6 +350,7 @@ def main(argv: Sequence[str]) -> int:
             fill(to, hits)
             for name, measured in measure_api(to, hit_type, answered, wish.seconds).items():
                 figures.setdefault(name, []).append(measured)
+        one, two = measure_two(to, hit_type, wish.seconds)
     print(
         f"{CLIENTS} callers at once, {os.cpu_count()} cores; small: 1,000 HITs (accepting: 1,000 open ones), "
         f"large: {wish.hits:,} (accepting: 50,000)"
@@ -328,6 +363,7 @@ def main(argv: Sequence[str]) -> int:
             f"{small.postgres_ms:>9.2f}{large.postgres_ms:>9.2f}"
             f"{large.cpu_ms / small.cpu_ms:>7.2f}x{small.per_second / large.per_second:>7.2f}x"
         )
+    print(f"{CREATE}: {one:.0f} a second by one requester, {two:.0f} by two, {two / one:.2f} times")
     return 0
 
 

@@ -6,15 +6,18 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from django.utils.datastructures import MultiValueDict
 from lxml import html
 
 from marketplace import clock, lifecycle
-from marketplace.answers import RESERVED
+from marketplace.answers import RESERVED, answer_document, form_document
 from marketplace.identifiers import pretend_worker_id
 from marketplace.models import HIT, Assignment, HITType, Worker
 from marketplace.models.assignment import AssignmentState
 from marketplace.models.hit import HITQuerySet
+from marketplace.question_form import FreeText, QuestionForm, read_question_form
 from marketplace.worker_site.frames import read_question
+from marketplace.worker_site.sheets import Sheet, blank_sheet, read_sheet
 
 # A replayed file says which HIT it means by the value of a field of this name in the question.
 TASK_FIELD = "task"
@@ -54,9 +57,9 @@ def submit_held(workers: Iterable[Worker], chance: random.Random) -> int:
     held = Assignment.objects.filter(worker__in=list(workers), state=AssignmentState.ACCEPTED)
     sent = 0
     for assignment in held.select_related("hit"):
-        fields = random_answer(assignment.hit, chance)
-        if fields:
-            lifecycle.submit_assignment(assignment.mturk_id, fields)
+        document = random_document(assignment.hit, chance)
+        if document:
+            lifecycle.submit_document(assignment.mturk_id, document)
             sent += 1
         else:
             lifecycle.return_assignment(assignment.mturk_id)
@@ -68,7 +71,7 @@ def accept_some(workers: list[Worker], chance: random.Random, *, group: str = ""
     got = 0
     types = HITType.objects.filter(pk__in=open_hits(group).values("hit_type"))
     for hit_type in types.order_by("pk"):
-        if not random_answer_is_possible(hit_type):
+        if not random_answer_is_possible(hit_type, chance):
             continue
         busy = True
         while busy and got < most:
@@ -84,10 +87,42 @@ def accept_some(workers: list[Worker], chance: random.Random, *, group: str = ""
     return got
 
 
-def random_answer_is_possible(hit_type: HITType) -> bool:
+def random_answer_is_possible(hit_type: HITType, chance: random.Random) -> bool:
     """Whether the group's questions have fields that a pretend Worker can fill in."""
     hit = hit_type.hits.order_by("-pk").first()
-    return hit is not None and any(True for _ in _controls(hit))
+    return hit is not None and bool(random_document(hit, chance))
+
+
+def random_document(hit: HIT, chance: random.Random) -> str:
+    """An answer to the HIT as XML; empty where there is nothing to fill in, or chance finds nothing that is right."""
+    if read_question(hit.question).is_form:
+        sheet = _random_sheet(read_question_form(hit.question, "Question"), chance)
+        return form_document(sheet.answers()) if sheet.is_complete else ""
+    fields = random_answer(hit, chance)
+    return answer_document(fields) if fields else ""
+
+
+def _random_sheet(form: QuestionForm, chance: random.Random) -> Sheet:
+    sent: MultiValueDict[str, str] = MultiValueDict()
+    for item in blank_sheet(form).items:
+        answer = item.question.answer
+        if isinstance(answer, FreeText):
+            sent[item.name] = _random_text(answer, chance)
+        else:
+            most = min(answer.most, len(item.options))
+            count = chance.randint(min(max(answer.least, 1), most), most)
+            sent.setlist(item.name, [option.value for option in chance.sample(item.options, count)])
+    return read_sheet(form, sent)
+
+
+def _random_text(field: FreeText, chance: random.Random) -> str:
+    if field.is_numeric:
+        least = field.min_value if field.min_value is not None else min(0, field.max_value or 0)
+        return str(chance.randint(least, field.max_value if field.max_value is not None else least + 100))
+    text = _random_words(chance)
+    while len(text) < field.min_length:
+        text += f" {_random_words(chance)}"
+    return text[: field.max_length].strip()
 
 
 def random_answer(hit: HIT, chance: random.Random) -> Fields:
@@ -114,6 +149,10 @@ def _random_value(control: html.HtmlElement, kind: str, chance: random.Random) -
     if kind in {"number", "range"}:
         least, most = _limit(control, "min", 0), _limit(control, "max", 100)
         return str(chance.randint(least, max(least, most)))
+    return _random_words(chance)
+
+
+def _random_words(chance: random.Random) -> str:
     return " ".join(chance.choices(_WORDS, k=chance.randint(1, 5)))
 
 

@@ -149,15 +149,17 @@ def _score(request: QualificationRequest, answers: Sequence[FormAnswer]) -> int:
 # What is granted ---------------------------------------------------------------------------------
 
 
-def grant(kind: QualificationType, worker: Worker, value: int | None, *, now: datetime) -> None:
-    """Give the Worker the Qualification, anew where they have or had it."""
+def grant(kind: QualificationType, worker: Worker, value: int | None, *, now: datetime) -> Qualification:
+    """The Qualification that the Worker now has, given anew where they have or had it."""
+    held = Qualification(qualification_type=kind, worker=worker, value=value, granted_at=now)
     # One statement, so that two grants at once make one Qualification and the later value stays.
     Qualification.objects.bulk_create(
-        [Qualification(qualification_type=kind, worker=worker, value=value, granted_at=now)],
+        [held],
         update_conflicts=True,
         unique_fields=["qualification_type", "worker"],
         update_fields=["value", "granted_at", "revoked_at", "revoke_reason"],
     )
+    return held
 
 
 # Types that are deleted --------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import os
 import re
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -64,6 +65,13 @@ TEST_CLOCK = os.environ.get("MTURKHUB_TEST_CLOCK") == "1" and not _SECURE
 # MTurk's habits that are off unless an operator wants to see their programs meet them.
 HIDDEN_TOKENS = os.environ.get("MARKETPLACE_HIDDEN_TOKENS") == "1"
 REVIEWABLE_HITS_IN_FULL = os.environ.get("MARKETPLACE_REVIEWABLE_HITS_IN_FULL") == "1"
+# As in MTurk's sandbox: the balance is always 10000.00, and nothing is refused for lack of money.
+FIXED_BALANCE = os.environ.get("MARKETPLACE_FIXED_BALANCE") == "1"
+# How long new HITs and types stay out of lists.
+_lag = os.environ.get("MARKETPLACE_LAG") or "0"
+if not re.fullmatch(r"\d{1,4}", _lag):
+    raise SystemExit(f"MARKETPLACE_LAG is “{_lag}”; write whole seconds, such as 15, or 0 for none.")
+LAG = timedelta(seconds=int(_lag))
 # Calls a second for each requester, and how many of them may come at once; None is no limit.
 RATE: tuple[float, float] | None = None
 if _rate := os.environ.get("MARKETPLACE_RATE"):

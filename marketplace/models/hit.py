@@ -2,6 +2,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Self
 
+from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import F, Q
@@ -78,6 +79,11 @@ class HITType(models.Model):
 class HITQuerySet(models.QuerySet["HIT"]):
     def not_deleted(self) -> Self:
         return self.filter(disposed_at=None)
+
+    def listed(self, now: datetime) -> Self:
+        """HITs that lists show, as soon as they do."""
+        hits = self.not_deleted()
+        return hits.filter(created_at__lte=now - settings.LAG) if settings.LAG else hits
 
     def with_a_free_slot(self) -> Self:
         """HITs with slots nobody holds or has used; expired ones too."""

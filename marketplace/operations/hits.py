@@ -149,10 +149,10 @@ def _find_or_make_type(call: Call, properties: _Properties) -> HITType:
 
 
 def _find_type(call: Call, hit_type_id: str) -> HITType:
-    hit_type = HITType.objects.filter(requester_id=call.requester_id, mturk_id=hit_type_id).first()
-    if hit_type is None:
-        raise hit_type_does_not_exist(hit_type_id)
-    return hit_type
+    try:
+        return HITType.objects.get(requester_id=call.requester_id, mturk_id=hit_type_id)
+    except HITType.DoesNotExist:
+        raise hit_type_does_not_exist(hit_type_id) from None
 
 
 def _fee_each(hit_type: HITType, slots: int) -> Decimal:
@@ -269,7 +269,7 @@ def get_hit(call: Call, members: Members) -> Members:
 def list_hits(call: Call, members: Members) -> Members:
     """A page of the requester's HITs, newest first, without deleted ones."""
     position = read_token(call, members)
-    hits = HIT.objects.not_deleted().filter(requester_id=call.requester_id)
+    hits = HIT.objects.listed(call.now).filter(requester_id=call.requester_id)
     if position is not None:
         hits = hits.filter(id__lt=position)
     page = list(

@@ -2,10 +2,11 @@
 
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
-from marketplace import granting
+from marketplace import granting, letters
 from marketplace.answer_key import read_answer_key
 from marketplace.call import Call, Members
 from marketplace.errors import (
@@ -171,6 +172,8 @@ def _list_types(
 ) -> QualificationTypeQuerySet:
     mine, usable = Q(requester_id=call.requester_id), Q(is_active=True, deleted_at=None)
     types = QualificationType.objects.not_disposed(call.now)
+    if settings.LAG:
+        types = types.filter(created_at__lte=call.now - settings.LAG)
     types = types.filter(mine if members.get("MustBeOwnedByCaller") else mine | usable)
     if members["MustBeRequestable"]:
         types = types.filter(usable)
@@ -199,23 +202,29 @@ def delete_qualification_type(call: Call, members: Members) -> None:
 
 @transaction.atomic
 def associate_qualification_with_worker(call: Call, members: Members) -> None:
-    """Give a Worker the Qualification, or another value of it; pending requests stay as they are."""
+    """Give a Worker the Qualification, or another value of it, and tell them unless SendNotification is false.
+
+    Pending requests stay as they are.
+    """
     kind = _find_changeable(call, members["QualificationTypeId"])
     worker = Worker.objects.filter(mturk_id=members["WorkerId"]).first()
     if worker is None:
         raise invalid_value("WorkerId", members["WorkerId"])
-    granting.grant(kind, worker, members.get("IntegerValue", _DEFAULT_VALUE), now=call.now)
+    held = granting.grant(kind, worker, members.get("IntegerValue", _DEFAULT_VALUE), now=call.now)
+    if members.get("SendNotification", True):
+        letters.tell_of_grant(held, now=call.now)
 
 
 @transaction.atomic
 def disassociate_qualification_from_worker(call: Call, members: Members) -> None:
-    """Take a Qualification back; the Worker sees the reason."""
+    """Take a Qualification back; the Worker is told, with the reason."""
     _check_limits(members)
     kind = _find_changeable(call, members["QualificationTypeId"])
     qualification = _find_granted(kind, members["WorkerId"], lock=True)
     qualification.revoked_at = call.now
     qualification.revoke_reason = members.get("Reason", "")
     qualification.save(update_fields=["revoked_at", "revoke_reason"])
+    letters.tell_of_revocation(qualification, now=call.now)
 
 
 def get_qualification_score(call: Call, members: Members) -> Members:
@@ -322,7 +331,7 @@ def list_hits_for_qualification_type(call: Call, members: Members) -> Members:
     position = read_token(call, members)
     type_id = members["QualificationTypeId"]
     _show_visible(call, type_id)
-    hits = granting.hits_requiring(type_id).filter(requester_id=call.requester_id)
+    hits = granting.hits_requiring(type_id).listed(call.now).filter(requester_id=call.requester_id)
     if position is not None:
         hits = hits.filter(id__lt=position)
     page = list(

@@ -22,7 +22,7 @@ _Row = TypeVar("_Row", ReviewResult, ReviewAction)
 def list_reviewable_hits(call: Call, members: Members) -> Members:
     """A page of the HITs nobody works on any more, newest first; as on MTurk only their ids."""
     position = read_token(call, members)
-    hits = HIT.objects.not_deleted().filter(
+    hits = HIT.objects.listed(call.now).filter(
         Q(expires_at__lte=call.now)
         | Q(max_assignments=F("pending_count") + F("submitted_count") + F("completed_count")),
         requester_id=call.requester_id,

@@ -2,16 +2,17 @@
 
 from django.db import transaction
 
+from marketplace import letters
 from marketplace.call import Call, Members
 from marketplace.errors import invalid, invalid_value
-from marketplace.models import Assignment, Message, Worker, WorkerBlock
+from marketplace.models import Assignment, Worker, WorkerBlock
 from marketplace.models.assignment import AssignmentState
 from marketplace.paging import DEFAULT_MAX_RESULTS, next_token, read_token
 
 MAX_BLOCKS = 100_000
 MAX_REASON = 2000
 MAX_RECIPIENTS = 100
-_TEXT_LIMITS = {"Subject": 200, "MessageText": 4096}
+_TEXT_LIMITS = {"Subject": letters.LONGEST_SUBJECT, "MessageText": 4096}
 _HARD, _SOFT = "HardFailure", "SoftFailure"
 
 
@@ -68,16 +69,7 @@ def notify_workers(call: Call, members: Members) -> Members:
         )
     known = {worker.mturk_id: worker for worker in _decided_about(call, asked)}
     reached = [worker for worker in known.values() if worker.is_active]
-    Message.objects.bulk_create(
-        Message(
-            requester_id=call.requester_id,
-            worker=worker,
-            subject=members["Subject"],
-            text=members["MessageText"],
-            sent_at=call.now,
-        )
-        for worker in reached
-    )
+    letters.write(call.requester_id, reached, members["Subject"], members["MessageText"], now=call.now)
     return {
         "NotifyWorkersFailureStatuses": [
             _failure(worker_id, known.get(worker_id))

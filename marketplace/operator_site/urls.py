@@ -11,6 +11,7 @@ urlpatterns = [
     path("sign-out/", views.sign_out, name="sign_out"),
     path("requesters/", views.add_requester, name="add_requester"),
     path("requesters/<str:requester_id>/deposit/", views.deposit, name="deposit"),
+    path("requesters/<str:requester_id>/messages/", views.sent_messages, name="sent_messages"),
     path("requesters/<str:requester_id>/keys/", views.add_key, name="add_key"),
     path("keys/<str:key_id>/rotate/", views.rotate_key, name="rotate_key"),
     path("keys/<str:key_id>/revoke/", views.revoke_key, name="revoke_key"),

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.core.paginator import Paginator
 from django.db.models import Count, Max, Prefetch
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -13,6 +14,8 @@ from marketplace.models import AccessKey, Notification, Requester
 from marketplace.operator_site import signing_in
 from marketplace.operator_site.forms import DepositForm, RequesterForm
 from marketplace.operator_site.signing_in import for_the_operator
+
+MESSAGES_A_PAGE = 25
 
 
 @require_http_methods(["GET", "POST"])
@@ -64,6 +67,16 @@ def deposit(request: HttpRequest, requester_id: str) -> HttpResponse:
         return _overview(request, status=400, refusal=said)
     requesters.deposit(requester, form.cleaned_data["amount"])
     return redirect("operator_site:overview")
+
+
+@require_GET
+@for_the_operator
+def sent_messages(request: HttpRequest, requester_id: str) -> HttpResponse:
+    """What a requester has written to Workers, the newest first."""
+    requester = get_object_or_404(Requester, mturk_id=requester_id)
+    sent = requester.messages.select_related("worker").order_by("-pk")
+    page = Paginator(sent, MESSAGES_A_PAGE).get_page(request.GET.get("page"))
+    return render(request, "operator/messages.html", {"requester": requester, "page": page})
 
 
 @require_POST

@@ -20,8 +20,11 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
 
+from mturkhub.command import sites
+from mturkhub.command.manager import Manager
+from mturkhub.command.ports import listen
 from tests.contract.conftest import CommandFailed, Commands
-from tests.servers import MarketplaceServer, wait
+from tests.servers import MarketplaceServer, address, wait
 
 QUESTION = (
     '<HTMLQuestion xmlns="http://mechanicalturk.amazonaws.com/AWSMechanicalTurkDataSchemas/2011-11-11/'
@@ -750,6 +753,120 @@ def test_strange_keys_get_the_errors_of_aws(
     wrong = client(marketplace_server.url, keys[0] or marketplace_server.access_key, keys[1])
 
     check_refused(wrong, "get_account_balance", {}, kind, "", "")
+
+
+def unsigned(request: Any) -> None:
+    del request.headers["Authorization"]
+
+
+def half_signed(request: Any) -> None:
+    request.headers["Authorization"] = "AWS4-HMAC-SHA256 Credential=AKIAHALF/20260101/us-east-1"
+
+
+def another_body(request: Any) -> None:
+    request.body = b" " * len(request.body)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "kind"),
+    [
+        (unsigned, "MissingAuthenticationTokenException"),
+        (half_signed, "IncompleteSignatureException"),
+        (another_body, "InvalidSignatureException"),
+    ],
+)
+def test_a_request_that_is_not_signed_right_gets_the_errors_of_aws(
+    marketplace_server: MarketplaceServer, manage: Commands, spoil: Any, kind: str
+) -> None:
+    keys = manage("add_requester", f"Spoilt {uuid.uuid4()}").split()
+    careless = client(marketplace_server.url, *keys)
+    careless.meta.events.register("before-send.mturk", lambda request, **_: spoil(request))
+
+    check_refused(careless, "get_account_balance", {}, kind, "", "")
+
+
+def coffee(request: Any) -> None:
+    request.headers.replace_header("X-Amz-Target", "MTurkRequesterServiceV20170117.MakeCoffee")
+
+
+def broken_json(request: Any) -> None:
+    request.data = b'{"HITId": '
+
+
+def a_number_for_a_text(request: Any) -> None:
+    request.data = b'{"HITId": 7}'
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        (coffee, "UnknownOperationException"),
+        (broken_json, "SerializationException"),
+        (a_number_for_a_text, "SerializationException"),
+    ],
+)
+def test_what_no_sdk_would_send_gets_the_errors_of_aws(
+    marketplace_server: MarketplaceServer, manage: Commands, change: Any, kind: str
+) -> None:
+    keys = manage("add_requester", f"Strange {uuid.uuid4()}").split()
+    strange = client(marketplace_server.url, *keys)
+    strange.meta.events.register_first("before-sign.mturk", lambda request, **_: change(request))
+
+    check_refused(strange, "get_hit", {"HITId": "3" * 30}, kind, "", "")
+
+
+def test_a_hit_from_before_the_fees_changed_cannot_grow(
+    market: Market, marketplace_server: MarketplaceServer
+) -> None:
+    hit_id = market.hit()
+    with closing(psycopg2.connect(marketplace_server.database_url)) as database, database.cursor() as cursor:
+        cursor.execute(
+            "update marketplace_hit set created_at = '2015-07-21 12:00+00' where mturk_id = %s", [hit_id]
+        )
+        database.commit()
+
+    more = {"HITId": hit_id, "NumberOfAdditionalAssignments": 1}
+    check_refused(
+        market.mturk,
+        "create_additional_assignments_for_hit",
+        more,
+        "RequestError",
+        "HITTooOldForExtension",
+        "This HIT was made before 22 July 2015",
+    )
+
+
+def test_a_database_that_refuses_is_a_fault_of_the_service(
+    market: Market, marketplace_server: MarketplaceServer
+) -> None:
+    with closing(psycopg2.connect(marketplace_server.database_url)) as database, database.cursor() as cursor:
+        database.autocommit = True
+        cursor.execute("alter table marketplace_workerblock rename to marketplace_away")
+        try:
+            with pytest.raises(ClientError) as caught:
+                market.mturk.list_worker_blocks()
+        finally:
+            cursor.execute("alter table marketplace_away rename to marketplace_workerblock")
+
+    assert isinstance(caught.value, market.mturk.exceptions.ServiceFault)
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
+    assert market.mturk.list_worker_blocks()["NumResults"] == 0
+
+
+def test_calls_beyond_the_rate_are_throttled(
+    tmp_path: Path, marketplace_server: MarketplaceServer, manage: Commands
+) -> None:
+    keys = manage("add_requester", f"Hurried {uuid.uuid4()}").split()
+    manager = Manager(tmp_path)
+    with closing(listen("127.0.0.1", 0, variable="no variable")) as listener:
+        manager.start(sites.marketplace(listener, marketplace_server.env | {"MARKETPLACE_RATE": "0.001/3"}))
+        hurried = client(address(listener), *keys)
+        try:
+            for _ in range(3):
+                hurried.get_account_balance()
+            check_refused(hurried, "get_account_balance", {}, "ThrottlingException", "", "Rate exceeded")
+        finally:
+            manager.stop()
 
 
 def check_refused(

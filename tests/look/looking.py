@@ -77,5 +77,5 @@ def _picture(address: str, state: str) -> str:
     with contextlib.suppress(Resolver404):
         looked_at.add(resolve(path).view_name)
     test = os.environ["PYTEST_CURRENT_TEST"].partition("::test_")[2].partition("[")[0].partition(" ")[0]
-    words = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}|[\w-]{40,}", "", address)
+    words = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}|[\w-]{30,}", "id", address)
     return "-".join(filter(None, [test, *re.findall(r"[a-z0-9]+", words.lower()), state]))

@@ -12,10 +12,12 @@ from pytest_django import Settings
 
 from mturkhub.accounts.sign_in_links import new_sign_in_link
 from mturkhub.common import clock
+from projects.models import HITType
 from tests.conftest import Person
 from tests.factories import ApiTokenFactory, BatchFactory, ProjectFactory
 from tests.look.conftest import Asked, Lab, address
 from tests.look.looking import faults_of, looked_at
+from tests.projects.large import fill
 from tests.test_permission_matrix import TABLE
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -48,6 +50,28 @@ def test_pages_of_a_batch_at_work(olive: Person, lab: Lab, window_of: Window) ->
                 address("projects:batch_export", batch),
                 address("projects:batch_activity", batch),
                 address("projects:job", lab.job.public_id),
+            ],
+        )
+        == []
+    )
+
+
+def test_pages_of_a_full_batch(olive: Person, lab: Lab, window_of: Window) -> None:
+    full = BatchFactory(
+        project=lab.project, connection=lab.batch.connection, name="Full", columns=["text"], published=True
+    )
+    fill(full, 50_000, hit_type=HITType.objects.filter(connection=full.connection)[0])
+    batch = full.public_id
+
+    assert (
+        faults_of(
+            window_of(olive),
+            [
+                address("projects:batch", batch),
+                address("projects:batch_rows", batch),
+                f"{address('projects:batch_rows', batch)}?at=%3E49950",
+                address("projects:review_batch", batch),
+                f"{address('projects:decide_many', batch)}?verdict=approve",
             ],
         )
         == []

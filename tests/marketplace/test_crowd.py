@@ -7,9 +7,12 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from marketplace import crowd
+from marketplace.answers import read_answers
 from marketplace.models import HIT, Assignment, Worker
 from marketplace.models.assignment import AssignmentState
 from tests.marketplace.conftest import Market
+from tests.marketplace.forms import form, free_text, selection
+from tests.marketplace.forms import question as form_question
 from tests.marketplace.worker_site.conftest import html_question
 from tests.marketplace.worker_site.test_submitting import answers
 
@@ -54,6 +57,39 @@ def test_they_answer_no_more_than_asked_and_only_in_the_group_asked_for(market: 
     call_command("work", "--most", "2", "--group", other.hit_type.mturk_id)
 
     assert list(Assignment.objects.values_list("hit", flat=True)) == [other.pk, other.pk]
+
+
+def test_a_question_form_is_answered_within_what_it_allows(market: Market) -> None:
+    length = '<Length minLength="30" maxLength="40"/>'
+    hit = market.create_hit(
+        Question=form(
+            form_question("sky", selection("blue", "grey")),
+            form_question("birds", selection("lark", "wren", "rook", least=2, most=3)),
+            form_question("count", free_text('<IsNumeric minValue="3" maxValue="5"/>')),
+            form_question("why", free_text(length)),
+        ),
+        MaxAssignments=5,
+    )
+
+    call_command("work", "--workers", "5", "--seed", "1")
+
+    submitted = Assignment.objects.filter(hit=hit, state=AssignmentState.SUBMITTED)
+    assert submitted.count() == 5
+    for assignment in submitted:
+        given = read_answers(assignment.answer)
+        assert given["sky"] < {"blue", "grey"}
+        assert len(given["birds"]) in (2, 3)
+        assert given["count"] <= {"3", "4", "5"}
+        assert all(30 <= len(text) <= 40 for text in given["why"])
+
+
+def test_a_question_form_they_cannot_please_is_left_to_people(market: Market) -> None:
+    pattern = '<AnswerFormatRegex regex="^[0-9]{4}-[0-9]{2}$" errorText="A month"/>'
+    market.create_hit(Question=form(form_question("month", free_text(pattern))))
+
+    call_command("work")
+
+    assert not Assignment.objects.exists()
 
 
 def test_a_question_without_fields_is_left_to_people(market: Market) -> None:

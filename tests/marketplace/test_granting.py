@@ -59,6 +59,20 @@ def test_a_qualification_is_given_with_1_where_no_value_is_named(market: Market)
     assert (held["WorkerId"], held["IntegerValue"], held["Status"]) == (worker.mturk_id, 1, "Granted")
 
 
+def test_a_worker_is_told_what_was_given_and_taken_unless_the_requester_says_no(market: Market) -> None:
+    kind, told, spared = make(market), market.worker(), market.worker()
+
+    give(market, kind, told, IntegerValue=80)
+    give(market, kind, spared, SendNotification=False)
+    take(market, kind, told, Reason="You have learnt it.")
+
+    first, second = told.messages.order_by("pk")
+    assert kind["Name"] in first.subject
+    assert "80" in first.text
+    assert (kind["Name"] in second.subject, second.text) == (True, "You have learnt it.")
+    assert not spared.messages.exists()
+
+
 def test_giving_again_replaces_the_value_and_renews_the_time(market: Market) -> None:
     kind, worker = make(market), market.worker()
     give(market, kind, worker, IntegerValue=5, SendNotification=False)

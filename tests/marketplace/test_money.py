@@ -339,3 +339,22 @@ def _play(market: Market, step: str, number: int) -> None:
     }
     with contextlib.suppress(lifecycle.Refused, market.mturk.exceptions.RequestError):
         steps[step]()
+
+
+# As in MTurk's sandbox
+
+
+def test_a_fixed_balance_never_changes_and_the_books_still_add_up(market: Market, settings: Settings) -> None:
+    settings.FIXED_BALANCE = True
+    before = Balance.objects.get()
+
+    hit = market.create_hit(Reward="20000.00", MaxAssignments=2)
+
+    assert market.mturk.get_account_balance()["AvailableBalance"] == "10000.00"
+    assert "OnHoldBalance" not in market.mturk.get_account_balance()
+    balance = Balance.objects.get()
+    assert balance.available == before.available
+    assert balance.held > 40000
+    market.mturk.update_expiration_for_hit(HITId=hit.mturk_id, ExpireAt=PAST)
+    check_agreement()
+    assert Balance.objects.get().held == 0

@@ -1,6 +1,8 @@
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from pytest_django import Settings
 
 from tests.marketplace.conftest import Market
 from tests.marketplace.refusals import refused
@@ -101,3 +103,14 @@ def test_a_page_has_1_to_100_rows(market: Market, size: int) -> None:
     with refused() as refusal:
         market.mturk.list_hits(MaxResults=size)
     assert refusal.kind == "ParameterValidationError"
+
+
+def test_with_a_lag_new_hits_come_into_lists_later(market: Market, settings: Settings) -> None:
+    settings.LAG = timedelta(seconds=15)
+    hit = market.create_hit()
+
+    assert market.mturk.list_hits()["HITs"] == []
+    assert market.mturk.get_hit(HITId=hit.mturk_id)["HIT"]["HITId"] == hit.mturk_id
+
+    market.wait(seconds=16)
+    assert [each["HITId"] for each in market.mturk.list_hits()["HITs"]] == [hit.mturk_id]

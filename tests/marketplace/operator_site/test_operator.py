@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import get_resolver, reverse
 
 from marketplace import clock
+from marketplace.letters import write
 from marketplace.models import AccessKey, Notification, Requester
 from marketplace.operator_site.signing_in import new_link
 from tests.marketplace.conftest import Market, mturk_client
@@ -32,8 +33,10 @@ def operator(db: None) -> Client:
 
 # Everything else of the operator's needs them; leaving does not.
 OPEN = {"sign_in", "sign_out"}
+READ = {"overview", "sent_messages"}
 ARGUMENTS: dict[str, dict[str, str]] = {
     "deposit": {"requester_id": "A1"},
+    "sent_messages": {"requester_id": "A1"},
     "add_key": {"requester_id": "A1"},
     "rotate_key": {"key_id": "AKIA1"},
     "revoke_key": {"key_id": "AKIA1"},
@@ -50,9 +53,7 @@ def test_every_address_needs_the_operator(market: Market, client: Client) -> Non
 
     for name in names - OPEN:
         address = reverse(f"operator_site:{name}", kwargs=ARGUMENTS.get(name))
-        answer = (
-            client.get(address) if name == "overview" else client.post(address, {"name": "x", "amount": 1})
-        )
+        answer = client.get(address) if name in READ else client.post(address, {"name": "x", "amount": 1})
         assert answer.status_code == 403, name
         assert "operator_link" in answer.content.decode()
     assert Requester.objects.count() == AccessKey.objects.filter(revoked_at=None).count() == 1
@@ -200,3 +201,22 @@ def test_the_commands_add_list_rotate_and_revoke_keys(market: Market) -> None:
 def test_a_command_that_finds_nothing_says_so(market: Market, command: tuple[str, str]) -> None:
     with pytest.raises(CommandError, match="There is no"):
         run(*command)
+
+
+# Sent mail -----------------------------------------------------------------------------------------
+
+
+def test_what_a_requester_wrote_is_kept(market: Market, operator: Client) -> None:
+    requester = Requester.objects.get()
+    address = f"/operator/requesters/{requester.mturk_id}/messages/"
+    assert "has not written to anybody" in operator.get(address).content.decode()
+    worker = market.worker()
+    write(requester.pk, [worker], "Thank you <b>", "Well\ndone", now=clock.now())
+
+    shown = operator.get(address).content.decode()
+
+    assert worker.mturk_id in shown
+    assert "Thank you &lt;b&gt;" in shown
+    assert "Well<br>done" in shown
+    assert address in operator.get("/operator/").content.decode()
+    assert operator.get("/operator/requesters/ANOBODY/messages/").status_code == 404
