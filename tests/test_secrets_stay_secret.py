@@ -26,6 +26,7 @@ PASSWORDS = {
     "worker": "what-a-worker-answered",
     "signature": "0123456789abcdef-the-signature",
     "session": "thesessionofapersonthesessionofapers",
+    "token": "mturkhub_the-token-of-somebodys-script",
     "link": "eyJ0aGUgbGluayB0aGF0IHNpZ25zIHNvbWVib2R5IGluIjoxfQ:1wXWMx:81j0HUFWxtJZ3dOidAL7",
 }
 
@@ -97,9 +98,11 @@ def test_the_dashboard_fails_without_telling_a_secret(start: Callable[[str], tup
         ask(port, "POST", "/account/login/", form, Content_Type=kind),
         ask(port, "GET", "/", Host="elsewhere.example"),
         ask(port, "GET", f"/sign-in/{PASSWORDS['link']}/"),
+        ask(port, "GET", "/api/v1/projects", Authorization=f"Bearer {PASSWORDS['token']}"),
     ]
 
-    assert [status for status, _ in told] == [503, 500, 500, 403, 400, 500]
+    assert [status for status, _ in told] == [503, 500, 500, 403, 400, 500, 500]
+    assert "application/problem+json" in told[-1][1]
     for _, page in told:
         assert_nothing_leaked(page)
         assert "Traceback" not in page

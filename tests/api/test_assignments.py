@@ -53,6 +53,17 @@ def test_answers_come_filtered_sorted_and_in_pages(as_mina, batch, answers):
         assert as_mina.get(f"batches/{batch.public_id}/assignments?{wrong}").status_code == 400
 
 
+def test_lists_ask_the_database_as_often_for_many(as_mina, batch, answers, django_assert_max_num_queries):
+    for hit in batch.hits.all():
+        AssignmentFactory.create_batch(4, hit=hit)
+    paths = [f"batches/{batch.public_id}/{name}" for name in ("assignments", "rows")]
+    as_mina.get("projects")
+
+    for path in paths:
+        with django_assert_max_num_queries(8):
+            assert len(as_mina.get(path).json()["results"]) in (15, 3)
+
+
 @pytest.mark.parametrize("name", ["public_id", "mturk_id"])
 def test_an_answer_is_approved_by_either_id(as_mina, answers, name):
     told = as_mina.post(f"assignments/{getattr(answers[0], name)}/approve", {"feedback": "Thank you."})
