@@ -1,5 +1,6 @@
 """What the benchmarks of publishing share: the whole product, set to an endpoint of `bench._endpoint`, and its memory."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -88,6 +89,7 @@ def product_at(url: str) -> Iterator[Worker]:
         import django
 
         django.setup()
+        logging.disable(logging.INFO)
         from mturkhub.accounts.models import Connection
 
         Connection.objects.update(endpoint=url)
