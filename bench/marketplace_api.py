@@ -112,6 +112,9 @@ class Market:
                 with contextlib.suppress(psutil.Error):
                     times = process.cpu_times()
                     used[run.service.name] += times.user + times.system
+            # Of those that have ended, such as a vacuum.
+            ended = parent.cpu_times()
+            used[run.service.name] += ended.children_user + ended.children_system
         return used
 
 
