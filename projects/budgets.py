@@ -253,9 +253,12 @@ def begin(budget: Budget, *, now: datetime) -> None:
         cursor.execute(
             f"""
             insert into projects_budgetspend (budget_id, begins_on, committed, paid)
-            select %(budget)s, %(begins_on)s, coalesce(sum(h.committed), 0), coalesce(sum(h.paid), 0)
-            from projects_hit h join projects_batch b on b.id = h.batch_id
-            where b.team_id = %(team)s and {target} and (not %(month)s or h.reserved_on = %(begins_on)s)
+            select %(budget)s, %(begins_on)s, coalesce(sum(spent.committed), 0), coalesce(sum(spent.paid), 0)
+            from (
+                select batch_id, reserved_on, committed, paid from projects_hit
+                union all select batch_id, reserved_on, committed, paid from projects_bonus
+            ) spent join projects_batch b on b.id = spent.batch_id
+            where b.team_id = %(team)s and {target} and (not %(month)s or spent.reserved_on = %(begins_on)s)
             on conflict do nothing
             """,  # noqa: S608 - constants of ours
             {

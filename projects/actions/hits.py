@@ -18,7 +18,7 @@ from mturkhub.accounts.permissions import Permission, check_can
 from mturkhub.accounts.rules.connections import balance_seen, check_can_use
 from mturkhub.common import clock
 from mturkhub.common.errors import ActionRefused
-from mturkhub.gateway.fees import LARGE_HIT, fee_per_assignment
+from mturkhub.gateway.fees import LARGE_HIT
 from mturkhub.intentions.claiming import ring
 from mturkhub.intentions.models import IntentionState
 from projects import budgets, rules, tasks
@@ -29,7 +29,7 @@ from projects.models import HIT, Assignment, Batch
 from projects.models.project import DURATION_MAX, DURATION_MIN
 from projects.operating import free_for, queue_operations, unfinished
 from projects.querysets import HITQuerySet
-from projects.queueing import queue_further_hits
+from projects.queueing import price_each, queue_further_hits
 from projects.states import BatchState, OperationKind
 
 # Per HIT, as CreateAdditionalAssignmentsForHIT takes them.
@@ -48,12 +48,6 @@ def _given() -> Coalesce:
     return Coalesce(given, 0)
 
 
-def _price(batch: Batch, max_assignments: int) -> Decimal:
-    """Reward and fee of one answer to a HIT of so many."""
-    fee = fee_per_assignment(batch.reward, max_assignments, batch.connection.fee_schedule)
-    return batch.reward + fee
-
-
 _IS_LARGE = Q(max_assignments__gte=LARGE_HIT)
 
 
@@ -63,7 +57,7 @@ def _free_places(batch: Batch, hits: HITQuerySet[HIT]) -> tuple[int, Decimal]:
     found = free.aggregate(
         small=Coalesce(Sum("free", filter=~_IS_LARGE), 0), large=Coalesce(Sum("free", filter=_IS_LARGE), 0)
     )
-    price = _price(batch, 1) * found["small"] + _price(batch, LARGE_HIT) * found["large"]
+    price = price_each(batch, 1) * found["small"] + price_each(batch, LARGE_HIT) * found["large"]
     return found["small"] + found["large"], price
 
 
@@ -115,9 +109,9 @@ def plan_extension(batch: Batch, *, by: Actor, answers: int, rows: Sequence[int]
     places, price = _free_places(batch, expired)
     beyond = further.count()
     total = price + answers * (
-        _price(batch, 1) * counts["small"]
-        + _price(batch, LARGE_HIT) * counts["large"]
-        + _price(batch, answers) * beyond
+        price_each(batch, 1) * counts["small"]
+        + price_each(batch, LARGE_HIT) * counts["large"]
+        + price_each(batch, answers) * beyond
     )
     rows_wanted = batch.rows_total if rows is None else len(set(rows))
     return Extension(

@@ -384,10 +384,13 @@ def test_a_bonus_is_committed_then_paid(
 
     send_bonus(answer, by=mina.actor, amount=Decimal("0.50"), reason="Careful")
     assert spent(budget) == ("0.96", "0.00")
+    assert spent(limit("1", live.batch)) == ("0.96", "0.00")
     send_bonuses(live.connection, gateway=market)
 
     assert Bonus.objects.get().state == "done"
     assert spent(budget) == of(live.batch) == ("0.36", "0.60")
+    # Set afterwards, it counts the bonus, too.
+    assert spent(limit("1", mina.user)) == ("0.36", "0.60")
 
 
 def test_a_bonus_that_is_refused_costs_nothing(
