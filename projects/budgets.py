@@ -5,7 +5,7 @@ in which it was reserved. It is *committed* until MTurk's own word says that a s
 or free again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -19,7 +19,7 @@ from mturkhub.accounts.models import Team
 from mturkhub.common.errors import ActionRefused
 from mturkhub.common.money import dollars
 from projects.models import HIT, Batch
-from projects.models.budget import ALWAYS, Budget, BudgetPeriod, BudgetScope
+from projects.models.budget import ALWAYS, Budget, BudgetPeriod, BudgetScope, BudgetSpend
 
 _RANK = {scope.value: rank for rank, scope in enumerate(BudgetScope)}
 
@@ -101,20 +101,25 @@ def _named(budget: Budget) -> str:
 
 def rooms_of(batch: Batch, *, publisher_id: int | None, now: datetime) -> list[Room]:
     """The budgets a batch would draw on and what is left in each; nothing is locked."""
-    return [room_of(budget, now=now) for budget in _budgets_of(batch, publisher_id)]
+    return rooms_in(_budgets_of(batch, publisher_id), month=month_of(batch.team, now))
 
 
-def room_of(budget: Budget, *, now: datetime) -> Room:
-    """What is left in a budget now; nothing is locked."""
-    begins_on = month_of(budget.team, now) if budget.period == BudgetPeriod.MONTH else ALWAYS
-    spend = budget.spends.filter(begins_on=begins_on).first()
-    if spend is None:
-        return Room(budget, 0, Decimal("0.00"), Decimal("0.00"))
-    return Room(budget, spend.pk, spend.committed, spend.paid)
+def rooms_in(budgets: Sequence[Budget], *, month: date) -> list[Room]:
+    """What is left in each of a team's budgets in that month; nothing is locked."""
+    spends = {
+        (spend.budget_id, spend.begins_on): spend
+        for spend in BudgetSpend.objects.filter(budget__in=budgets, begins_on__in=[ALWAYS, month])
+    }
+    found = []
+    for budget in budgets:
+        spend = spends.get((budget.pk, month if budget.period == BudgetPeriod.MONTH else ALWAYS))
+        room = Room(budget, 0, Decimal("0.00"), Decimal("0.00"))
+        found.append(Room(budget, spend.pk, spend.committed, spend.paid) if spend else room)
+    return found
 
 
 def _budgets_of(batch: Batch, publisher_id: int | None) -> list[Budget]:
-    ours = Budget.objects.filter(team_id=batch.team_id).select_related("person", "project", "batch", "team")
+    ours = Budget.objects.filter(team_id=batch.team_id).select_related("person", "project", "batch")
     drawn = [
         budget
         for budget in ours

@@ -30,6 +30,7 @@ from mturkhub.intentions.claiming import (
 )
 from mturkhub.intentions.models import IntentionState
 from mturkhub.intentions.settling import after_error, settles, token_is_live
+from projects.budgets import month_of
 from projects.collecting import LIST_LAG
 from projects.counting import recount_bonuses
 from projects.models import HIT, Assignment, Batch, Bonus
@@ -257,7 +258,7 @@ def _add_unknown(hit: HIT, payments: Sequence[RemoteBonus]) -> None:
         assignments = {
             each.mturk_id: each
             for each in Assignment.objects.filter(hit=hit)
-            .select_related("connection")
+            .select_related("connection", "team")
             .select_for_update(no_key=True, of=("self",))
         }
         here = Bonus.objects.filter(assignment__hit=hit).select_related("assignment")
@@ -295,7 +296,7 @@ def _paid_before(assignment: Assignment, remote: RemoteBonus) -> Bonus:
         amount=remote.amount,
         reason=remote.reason or "–",
         price=remote.amount + bonus_fee(remote.amount, assignment.connection.fee_schedule),
-        reserved_on=remote.granted_at.date().replace(day=1),
+        reserved_on=month_of(assignment.team, remote.granted_at),
         state=IntentionState.DONE,
         due_at=remote.granted_at,
         first_sent_at=remote.granted_at,

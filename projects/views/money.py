@@ -18,7 +18,7 @@ from mturkhub.common import clock
 from mturkhub.common.errors import ActionRefused
 from projects.actions.budgets import remove_budget as remove
 from projects.actions.budgets import set_budget
-from projects.budgets import Room, room_of
+from projects.budgets import Room, month_of, rooms_in
 from projects.forms.money import BudgetForm
 from projects.models import Batch, Budget
 
@@ -72,15 +72,16 @@ def _page(request: TeamRequest, form: BudgetForm) -> HttpResponse:
     actor, team = request.actor, _team(request)
     batches = Batch.objects.for_actor(actor).filter(team=team)
     sums = batches.aggregate(committed=Sum("committed"), paid=Sum("paid"))
-    budgets = (
-        Budget.objects.for_actor(actor).filter(team=team).select_related("person", "project", "batch", "team")
-    )
+    budgets = Budget.objects.for_actor(actor).filter(team=team).select_related("person", "project", "batch")
     context = {
         "nav": "money",
         "form": form,
         "committed": sums["committed"] or Decimal(0),
         "paid": sums["paid"] or Decimal(0),
-        "budgets": [_bar(room_of(budget, now=clock.now())) for budget in budgets.order_by("scope", "pk")],
+        "budgets": [
+            _bar(room)
+            for room in rooms_in(list(budgets.order_by("scope", "pk")), month=month_of(team, clock.now()))
+        ],
         "connections": [_forecast(each, batches) for each in _connections(actor)],
         "batches": (
             batches.filter(Q(committed__gt=0) | Q(paid__gt=0))
