@@ -306,7 +306,7 @@ def _receipt(request: TeamRequest, batch: Batch, form: BatchSettingsForm) -> dic
         "wage": wage,
         "target": batch.team.target_hourly_wage,
         "is_fair": wage is not None and wage >= batch.team.target_hourly_wage,
-        "blocked": _why_not_publish(request, batch, bill, balance),
+        "blocked": _why_not_publish(request, batch, bill, balance, rooms),
         "is_production": connection.environment == "production",
     }
 
@@ -317,14 +317,16 @@ def _rooms(request: TeamRequest, batch: Batch) -> list[Room]:
     return rooms_of(batch, publisher_id=publisher.pk, now=clock.now())
 
 
-def _why_not_publish(request: TeamRequest, batch: Batch, bill: Cost, balance: Decimal | None) -> str:
+def _why_not_publish(
+    request: TeamRequest, batch: Batch, bill: Cost, balance: Decimal | None, rooms: list[Room]
+) -> str:
     if not can(request.actor, Permission.BATCH_PUBLISH, batch.team_id):
         return refusal(request.actor, Permission.BATCH_PUBLISH, batch.team_id)
     try:
         rules.check_can_publish(batch)
         check_can_use(batch.connection, batch.team_id)
         rules.check_balance_covers(batch.connection.balance, bill.total, seen=balance)
-        for room in _rooms(request, batch):
+        for room in rooms:
             check_fits(room, bill.total)
     except ActionRefused as refused:
         return refused.sentence
