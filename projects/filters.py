@@ -74,6 +74,7 @@ class AssignmentFilter:
         search = self._search if self.text else None
         # Not joined: the join of a search might read all rows of the batch instead of those of the page.
         listed = self._listed(batch).prefetch_related("row")
+        total = self._kept_total(batch) if total is None else total
         return page_of(listed, place, size, search=search, total=total)
 
     def apply(self, batch: Batch) -> QuerySet[Assignment]:
@@ -86,6 +87,14 @@ class AssignmentFilter:
         if self.worker:
             found = found.filter(worker__in=find_workers(batch.team_id, self.worker))
         return found.order_by(*SORTS[self.sort][1])
+
+    def _kept_total(self, batch: Batch) -> int | None:
+        """From the batch's own counters, less what is being decided, where they count just these."""
+        if self.text or self.worker or self.show not in _KEPT:
+            return None
+        status = _KEPT[self.show]
+        being_decided = Assignment.objects.filter(batch=batch, status=status).exclude(pending_verdict="")
+        return max(0, int(getattr(batch, f"answers_{status.lower()}")) - being_decided.count())
 
     def _search(self, found: QuerySet[Assignment]) -> QuerySet[Assignment]:
         return found.annotate(
@@ -107,6 +116,11 @@ _SHOW = {
     "pending": ~Q(pending_verdict=""),
     "left_out": Q(left_out_at__isnull=False),
     "all": Q(),
+}
+_KEPT = {
+    "waiting": AssignmentStatus.SUBMITTED,
+    "approved": AssignmentStatus.APPROVED,
+    "rejected": AssignmentStatus.REJECTED,
 }
 
 ROW_SORTS = {

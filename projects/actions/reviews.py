@@ -6,7 +6,7 @@ from decimal import Decimal
 from django.core.exceptions import EmptyResultSet
 from django.db import connection as database
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from mturkhub.accounts.activity import record
 from mturkhub.accounts.actors import Actor
@@ -177,20 +177,24 @@ def plan_decisions(
 ) -> DecisionPlan:
     """The dry run of `decide_many`: approving pays reward and fee of each, rejecting keeps them."""
     check_can(by, PERMISSIONS[verdict], batch.team_id)
-    chosen = assignments.filter(batch=batch).order_by()
-    waiting = _waiting(chosen)
-    count = waiting.count()
     fee = fee_per_assignment(batch.reward, batch.max_assignments, batch.connection.fee_schedule)
-    skipped = {
-        "decided already": chosen.exclude(status=AssignmentStatus.SUBMITTED).count(),
-        "being decided right now": chosen.filter(status=AssignmentStatus.SUBMITTED)
-        .exclude(pending_verdict="")
-        .count(),
-    }
+    is_open = Q(status=AssignmentStatus.SUBMITTED)
+    waits = is_open & Q(pending_verdict="")
+    found = (
+        assignments.filter(batch=batch)
+        .order_by()
+        .aggregate(
+            waiting=Count("pk", filter=waits),
+            workers=Count("worker", filter=waits, distinct=True),
+            decided=Count("pk", filter=~is_open),
+            being_decided=Count("pk", filter=is_open & ~Q(pending_verdict="")),
+        )
+    )
+    skipped = {"decided already": found["decided"], "being decided right now": found["being_decided"]}
     return DecisionPlan(
-        count=count,
-        workers=waiting.values("worker").distinct().count(),
-        price=(batch.reward + fee) * count,
+        count=found["waiting"],
+        workers=found["workers"],
+        price=(batch.reward + fee) * found["waiting"],
         skipped={reason: number for reason, number in skipped.items() if number},
     )
 
