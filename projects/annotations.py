@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from projects.models import HIT
 
+ANNOTATION = "BatchId:{batch};OriginalHitTemplateId:{project};Mturkhub:{installation}/{hit};"
 _FORM = re.compile(
     r"BatchId:(?P<batch>\d+);OriginalHitTemplateId:(?P<project>\d+);"
     r"Mturkhub:(?P<installation>[0-9a-f-]{36})/(?P<hit>[0-9a-f-]{36});"
@@ -25,8 +26,9 @@ class Annotation:
 
 def annotation_for(hit: HIT, *, project_id: int, installation: uuid.UUID) -> str:
     """At most 255 characters, in the shape the requester site gives its own HITs."""
-    ours = f"Mturkhub:{installation}/{hit.public_id};"
-    return f"BatchId:{hit.batch_id};OriginalHitTemplateId:{project_id};{ours}"
+    return ANNOTATION.format(
+        batch=hit.batch_id, project=project_id, installation=installation, hit=hit.public_id
+    )
 
 
 def read_annotation(text: str) -> Annotation | None:

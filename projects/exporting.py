@@ -1,32 +1,24 @@
-"""Results as they are taken away: CSV as from the requester site, JSON Lines, and one JSON item per row; streamed.
+"""Results as they are taken away: JSON Lines, and one JSON item per row; streamed. The CSV is written by `results_table`.
 
 No export holds the batch in memory. WorkerId is the pseudonym unless the person may see real ids.
 """
 
-import codecs
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from itertools import chain
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Count, F, OuterRef, Q, QuerySet, TextField
+from django.db.models import F, OuterRef, QuerySet, TextField
 from django.db.models.functions import Cast, JSONObject
 
 from mturkhub.accounts.actors import Actor
 from mturkhub.accounts.permissions import Permission, check_can
-from mturkhub.common import clock
-from mturkhub.common.models import Installation
-from mturkhub.common.tabular import csv_line, for_spreadsheet
 from mturkhub.workers.naming import shown_ids
-from projects.annotations import annotation_for
-from projects.columns import result_header
 from projects.means import as_number, main_field, mean
 from projects.models import HIT, Assignment, Batch, BatchRow, Bonus
-from projects.placeholders import as_text
 from projects.states import AssignmentStatus
 
 # Answers in memory at a time; each of them, and its row, may be 64 KB.
@@ -34,12 +26,34 @@ CHUNK = 200
 PACIFIC = ZoneInfo("America/Los_Angeles")
 
 
-def exported(batch: Batch, *, with_left_out: bool = False) -> QuerySet[Assignment]:
-    """The batch's answers in the order of rows, those left out of the data only where asked for."""
-    found = Assignment.objects.filter(batch=batch)
-    if not with_left_out:
-        found = found.kept()
-    return found.order_by("row__number", "submitted_at", "id")
+@dataclass(frozen=True)
+class Chosen:
+    """Which answers of a batch are taken away: collected from `since` on and before `until`, where these are given."""
+
+    with_left_out: bool = False
+    with_rejected: bool = True
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def of(self, batch: Batch) -> QuerySet[Assignment]:
+        """In the order of rows."""
+        return self.filter(Assignment.objects.filter(batch=batch)).order_by(
+            "row__number", "submitted_at", "id"
+        )
+
+    def filter(self, answers: QuerySet[Assignment]) -> QuerySet[Assignment]:
+        if not self.with_left_out:
+            answers = answers.filter(left_out_at__isnull=True)
+        if not self.with_rejected:
+            answers = answers.exclude(status=AssignmentStatus.REJECTED)
+        if self.since:
+            answers = answers.filter(collected_at__gte=self.since)
+        if self.until:
+            answers = answers.filter(collected_at__lt=self.until)
+        return answers
+
+
+USUAL = Chosen()
 
 
 def _read(assignments: QuerySet[Assignment]) -> Iterator[Any]:
@@ -49,157 +63,13 @@ def _read(assignments: QuerySet[Assignment]) -> Iterator[Any]:
     return found.iterator(chunk_size=CHUNK)
 
 
-# CSV ----------------------------------------------------------------------------------------------
-
-
-def results_csv(
-    batch: Batch, *, by: Actor, assignments: QuerySet[Assignment] | None = None, spreadsheet: bool = False
-) -> Iterator[bytes]:
-    """One line per answer in the requester site's columns, every field quoted; UTF-8.
-
-    `spreadsheet` makes the variant to open in one: no cell is a formula, and a byte order mark says that it is UTF-8.
-    """
-    check_can(by, Permission.RESULTS_EXPORT, batch.team_id)
-    lines = _csv_lines(
-        batch,
-        by,
-        exported(batch) if assignments is None else assignments,
-        for_spreadsheet if spreadsheet else str,
-    )
-    return chain([codecs.BOM_UTF8], lines) if spreadsheet else lines
-
-
-def _csv_lines(
-    batch: Batch, by: Actor, assignments: QuerySet[Assignment], as_cell: Callable[[str], str]
-) -> Iterator[bytes]:
-    fields = sorted(batch.answer_fields)
-    yield csv_line(map(as_cell, result_header(batch.columns, fields)), quote_all=True).encode()
-    writer = _Writer(batch, by)
-    for assignment in _read(assignments):
-        answers = assignment.given or {}
-        cells = [
-            *writer.cells(assignment),
-            *(as_text(assignment.row.input.get(name)) for name in batch.columns),
-            *("|".join(answers.get(name, [])) for name in fields),
-            "",
-            "",
-        ]
-        yield csv_line(map(as_cell, cells), quote_all=True).encode("utf-8", "replace")
-
-
-class _Writer:
-    """What the answers of one batch have in common, looked up once."""
-
-    def __init__(self, batch: Batch, by: Actor) -> None:
-        self.batch = batch
-        self.installation = Installation.current_id()
-        self.rates = approval_rates(batch)
-        self.names = shown_ids(batch.team_id, self.rates, by)
-
-    def cells(self, assignment: Assignment) -> list[str]:
-        batch, hit = self.batch, assignment.hit
-        rates = self.rates[assignment.worker_id]
-        return [
-            hit.mturk_id or "",
-            hit.hit_type.mturk_id if hit.hit_type else "",
-            batch.title,
-            batch.description,
-            batch.keywords,
-            f"${batch.reward}",
-            pacific(hit.mturk_created_at),
-            str(hit.max_assignments),
-            annotation_for(hit, project_id=batch.project_id, installation=self.installation),
-            _seconds(batch.assignment_duration),
-            _seconds(batch.auto_approval_delay),
-            pacific(hit.expires_at),
-            "",
-            "",
-            assignment.mturk_id,
-            self.names.get(assignment.worker_id, ""),
-            assignment.status,
-            pacific(assignment.accepted_at),
-            pacific(assignment.submitted_at),
-            pacific(assignment.auto_approval_at),
-            pacific(assignment.approved_at),
-            pacific(assignment.rejected_at),
-            assignment.feedback,
-            _seconds(assignment.work_time),
-            rates.lifetime,
-            rates.month,
-            rates.week,
-        ]
-
-
-def pacific(moment: datetime | None) -> str:
-    """`Wed Nov 20 21:03:26 PST 2019`, as the requester site writes times; English whatever the locale."""
-    if moment is None:
-        return ""
-    local = moment.astimezone(PACIFIC)
-    day = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")[local.weekday()]
-    month = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")[
-        local.month - 1
-    ]
-    return f"{day} {month} {local.day:02d} {local:%H:%M:%S} {local.tzname()} {local.year}"
-
-
-def _seconds(length: timedelta) -> str:
-    return str(int(length.total_seconds()))
-
-
-@dataclass(frozen=True)
-class Rates:
-    """A Worker's approval rates with this team: `67% (2/3)`."""
-
-    lifetime: str
-    month: str
-    week: str
-
-
-def approval_rates(batch: Batch) -> dict[int, Rates]:
-    """Worker key → rates over all their decided answers on this Connection for this team."""
-    now = clock.now()
-    month = Q(submitted_at__gte=now - timedelta(days=30))
-    week = Q(submitted_at__gte=now - timedelta(days=7))
-    approved = Q(status=AssignmentStatus.APPROVED)
-    decided = approved | Q(status=AssignmentStatus.REJECTED)
-    workers = Assignment.objects.filter(batch=batch).order_by().values("worker")
-    rows = (
-        Assignment.objects.filter(
-            team_id=batch.team_id, connection_id=batch.connection_id, worker__in=workers
-        )
-        .order_by()
-        .values("worker")
-        .annotate(
-            a=Count("pk", filter=approved),
-            d=Count("pk", filter=decided),
-            am=Count("pk", filter=approved & month),
-            dm=Count("pk", filter=decided & month),
-            aw=Count("pk", filter=approved & week),
-            dw=Count("pk", filter=decided & week),
-        )
-    )
-    return {
-        row["worker"]: Rates(
-            _rate(row["a"], row["d"]), _rate(row["am"], row["dm"]), _rate(row["aw"], row["dw"])
-        )
-        for row in rows
-    }
-
-
-def _rate(approved: int, decided: int) -> str:
-    share = round(100 * approved / decided) if decided else 0
-    return f"{share}% ({approved}/{decided})"
-
-
 # JSON Lines ---------------------------------------------------------------------------------------
 
 
-def results_jsonl(
-    batch: Batch, *, by: Actor, assignments: QuerySet[Assignment] | None = None
-) -> Iterator[bytes]:
+def results_jsonl(batch: Batch, *, by: Actor, chosen: Chosen = USUAL) -> Iterator[bytes]:
     """One JSON object per answer: ids, times in UTC, the row's input, every answer field as it came."""
     check_can(by, Permission.RESULTS_EXPORT, batch.team_id)
-    return _json_lines(batch, by, exported(batch) if assignments is None else assignments)
+    return _json_lines(batch, by, chosen.of(batch))
 
 
 def _json_lines(batch: Batch, by: Actor, assignments: QuerySet[Assignment]) -> Iterator[bytes]:
@@ -243,6 +113,20 @@ def as_object(assignment: Any, columns: Sequence[str], worker: str) -> dict[str,
     }
 
 
+def row_jsonl(row: BatchRow, *, by: Actor) -> Iterator[bytes]:
+    """All answers to one row, also those left out, as in JSON Lines and each with MTurk's own XML as `raw_xml`."""
+    check_can(by, Permission.RESULTS_EXPORT, row.team_id)
+    return _raw_lines(row, by)
+
+
+def _raw_lines(row: BatchRow, by: Actor) -> Iterator[bytes]:
+    answers = Assignment.objects.filter(row=row).order_by("submitted_at", "id")
+    names = shown_ids(row.team_id, answers.order_by().values_list("worker_id", flat=True), by)
+    for answer in _read(with_bonuses(answers).annotate(raw_xml=F("answer__raw_xml"))):
+        told = as_object(answer, row.batch.columns, names.get(answer.worker_id, ""))
+        yield _line(told | {"raw_xml": answer.raw_xml})
+
+
 # Ends of lines for readers that split text as Unicode has it; in JSON they stand only within strings.
 _LINE_ENDS = {ord(end): f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"}
 
@@ -258,18 +142,18 @@ def _utc(moment: datetime | None) -> str | None:
 # One item per row ---------------------------------------------------------------------------------
 
 
-def results_json(batch: Batch, *, by: Actor) -> Iterator[bytes]:
+def results_json(batch: Batch, *, by: Actor, chosen: Chosen = USUAL) -> Iterator[bytes]:
     """A JSON list with one object per row: item, hit_id, status, count of answers, answers, and their mean."""
     check_can(by, Permission.RESULTS_EXPORT, batch.team_id)
-    return _json_items(batch)
+    return _json_items(batch, chosen)
 
 
-def _json_items(batch: Batch) -> Iterator[bytes]:
+def _json_items(batch: Batch, chosen: Chosen) -> Iterator[bytes]:
     field = main_field(batch.project.main_field, batch.answer_fields)
     yield b"["
     separator = b"\n"
     rows = BatchRow.objects.filter(batch=batch).select_related("result").order_by("number")
-    for row, answers, hit_id, status in _with_answers(rows, field):
+    for row, answers, hit_id, status in _with_answers(rows, field, chosen):
         values = [_number_or_text(answer) for answer in answers]
         average = mean(answers)
         item = {
@@ -292,7 +176,7 @@ def _item(row: BatchRow, columns: list[str]) -> Any:
 
 
 def _with_answers(
-    rows: QuerySet[BatchRow], field: str
+    rows: QuerySet[BatchRow], field: str, chosen: Chosen
 ) -> Iterator[tuple[BatchRow, list[str], str | None, str]]:
     """Rows in portions, each with what Workers answered in the field, its HIT and that HIT's status."""
     last = 0
@@ -300,8 +184,7 @@ def _with_answers(
         last = portion[-1].number
         answers: dict[int, list[str]] = {}
         found = (
-            Assignment.objects.kept()
-            .filter(row__in=[row.pk for row in portion])
+            chosen.filter(Assignment.objects.filter(row__in=[row.pk for row in portion]))
             .order_by("submitted_at", "id")
             .values_list("row_id", "answer__fields")
         )

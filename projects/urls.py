@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from projects.views import activity, batches, hits, money, payments, projects, reviews, templates, uploads
+from projects.views import (
+    activity,
+    batches,
+    exports,
+    hits,
+    money,
+    payments,
+    projects,
+    reviews,
+    templates,
+    uploads,
+)
 
 app_name = "projects"
 
@@ -33,10 +44,11 @@ urlpatterns = [
     path("batches/<uuid:public_id>/figures/", batches.batch_figures, name="batch_figures"),
     path("batches/<uuid:public_id>/rows/", batches.batch_rows, name="batch_rows"),
     path("batches/<uuid:public_id>/rows/<int:number>/", batches.row, name="row"),
-    path("batches/<uuid:public_id>/export/", batches.batch_export, name="batch_export"),
-    path("batches/<uuid:public_id>/results.csv", batches.results_csv, name="results_csv"),
-    path("batches/<uuid:public_id>/results.jsonl", batches.results_jsonl, name="results_jsonl"),
-    path("batches/<uuid:public_id>/results.json", batches.results_json, name="results_json"),
+    path("batches/<uuid:public_id>/rows/<int:number>/answers.jsonl", exports.row_jsonl, name="row_jsonl"),
+    path("batches/<uuid:public_id>/export/", exports.batch_export, name="batch_export"),
+    path("batches/<uuid:public_id>/results.csv", exports.results_csv, name="results_csv"),
+    path("batches/<uuid:public_id>/results.jsonl", exports.results_jsonl, name="results_jsonl"),
+    path("batches/<uuid:public_id>/results.json", exports.results_json, name="results_json"),
     path("batches/<uuid:public_id>/activity/", batches.batch_activity, name="batch_activity"),
     path("batches/<uuid:public_id>/collect/", batches.collect_now, name="collect_now"),
     path("batches/<uuid:public_id>/pause/", batches.pause, name="pause"),

@@ -27,9 +27,10 @@ from projects.actions import batches, hits, payments, reviews
 from projects.actions.projects import create_project, save_template
 from projects.actions.uploads import create_batch, upload_file
 from projects.collecting import sweep
-from projects.exporting import results_csv, results_json, results_jsonl
+from projects.exporting import results_json, results_jsonl
 from projects.models import Assignment, Batch, HITType
 from projects.publishing import publish_chunk
+from projects.results_table import results_csv
 from projects.sending import send_decisions
 from projects.states import Verdict
 from tests.api.conftest import script_of

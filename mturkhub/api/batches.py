@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.db import transaction
@@ -27,12 +28,13 @@ from mturkhub.api.problems import Refused
 from mturkhub.api.repeating import once
 from mturkhub.api.schema import KEY, listing
 from mturkhub.common.stored_files import ArrivedFile, store_what_arrives
-from projects import exporting
+from projects import exporting, results_table
 from projects.actions import batches as actions
 from projects.actions.uploads import change_batch, check_again, create_batch, drop_bad_lines, take_file
 from projects.batch_reading import BatchReport
 from projects.costs import batch_cost, paid_and_held
 from projects.forms import BatchSettingsForm
+from projects.increments import settled_until
 from projects.models import Batch, BatchUpload, Project
 from projects.models.project import HITProperties
 from projects.states import BatchState
@@ -96,7 +98,12 @@ class ResultsQuery(Fields):
     left_out = serializers.BooleanField(
         default=False, help_text="Also answers that were left out of the data."
     )
+    rejected = serializers.BooleanField(default=True, help_text="Also answers that were rejected.")
     spreadsheet = serializers.BooleanField(default=False, help_text="CSV in which no cell is a formula.")
+    since = serializers.DateTimeField(
+        required=False,
+        help_text="Only answers collected since then. Follow the response's link with rel=next to miss none and get none twice.",
+    )
 
 
 # What comes back ---------------------------------------------------------------------------------
@@ -399,25 +406,40 @@ class Results(BatchView):
         },
     )
     def get(self, request: Request, public_id: uuid.UUID) -> StreamingHttpResponse:
-        """All answers, streamed; the same files as on the page Export."""
+        """All answers, streamed; the same files as on the page Export. The link rel=next leads to those that come later."""
         batch = self.batch(public_id)
         asked = self.query(ResultsQuery)
-        chosen = exporting.exported(batch, with_left_out=asked["left_out"])
+        is_json = asked["format"] == "json"
+        if is_json and "since" in asked:
+            raise Refused(
+                "since: One item per row counts all of its answers. Ask for csv or jsonl.", status=400
+            )
+        until = settled_until()
+        chosen = exporting.Chosen(
+            with_left_out=asked["left_out"],
+            with_rejected=asked["rejected"],
+            since=asked.get("since"),
+            until=None if is_json else until,
+        )
         lines: Iterator[bytes]
         if asked["format"] == "csv":
             kind = "text/csv; charset=utf-8"
-            lines = exporting.results_csv(
-                batch, by=self.actor, assignments=chosen, spreadsheet=asked["spreadsheet"]
+            lines = results_table.results_csv(
+                batch, by=self.actor, chosen=chosen, spreadsheet=asked["spreadsheet"]
             )
         elif asked["format"] == "jsonl":
             kind = "application/x-ndjson"
-            lines = exporting.results_jsonl(batch, by=self.actor, assignments=chosen)
+            lines = exporting.results_jsonl(batch, by=self.actor, chosen=chosen)
         else:
             kind = "application/json"
-            lines = exporting.results_json(batch, by=self.actor)
+            lines = exporting.results_json(batch, by=self.actor, chosen=chosen)
         response = StreamingHttpResponse(lines, content_type=kind)
         name = slugify(batch.name) or "results"
         response["Content-Disposition"] = f'attachment; filename="{name}.{asked["format"]}"'
+        if is_json:
+            return response
+        following = {**request.query_params.dict(), "since": until.isoformat()}
+        response["Link"] = f'<{request.build_absolute_uri(request.path)}?{urlencode(following)}>; rel="next"'
         return response
 
 

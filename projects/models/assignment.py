@@ -1,5 +1,6 @@
 """One Worker's go at a HIT, and what they answered."""
 
+from django.contrib.postgres.functions import TransactionNow
 from django.db import models
 from django.db.models import Q
 
@@ -45,7 +46,8 @@ class Assignment(models.Model):
     left_out_at = models.DateTimeField(null=True, blank=True)
     left_out_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     left_out_reason = models.TextField(blank=True)
-    collected_at = models.DateTimeField(auto_now_add=True)
+    # When the transaction began that stored it, by the database's clock; see `exporting.settled_until`.
+    collected_at = models.DateTimeField(db_default=TransactionNow())
 
     objects = AssignmentQuerySet["Assignment"].as_manager()
 
@@ -82,6 +84,7 @@ class Assignment(models.Model):
                 name="assignment_kept_newest",
                 condition=Q(left_out_at__isnull=True),
             ),
+            models.Index(fields=["batch", "collected_at"], name="assignment_collected"),
             models.Index(fields=["batch", "auto_approval_at"], name="assignment_next", condition=_WAITING),
             models.Index(fields=["team", "auto_approval_at"], name="assignment_waiting", condition=_WAITING),
         ]

@@ -1,8 +1,8 @@
-"""A batch: progress, rows, one row, export, activity, and what can be asked of it as a whole."""
+"""A batch: progress, rows, one row, activity, and what can be asked of it as a whole."""
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -12,9 +12,8 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.db.models import Count, QuerySet
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.text import slugify
 from django.views.decorators.http import require_POST, require_safe
 
 from mturkhub.accounts.actors import TeamRequest
@@ -24,7 +23,7 @@ from mturkhub.accounts.sentences import sentence
 from mturkhub.gateway.fees import fee_per_assignment
 from mturkhub.intentions.models import IntentionState, Operation
 from mturkhub.workers.naming import shown_ids
-from projects import exporting, rules
+from projects import rules
 from projects.actions.batches import collect_now as collect
 from projects.actions.batches import pause_batch, resume_batch, retry_failed_hits
 from projects.activity import parts_of_batch
@@ -329,61 +328,7 @@ def _answers_by_field(answers: QuerySet[Assignment]) -> dict[str, list[str]]:
     return given
 
 
-# Export and activity ------------------------------------------------------------------------------
-
-
-@require_safe
-def batch_export(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
-    found = batch_or_404(request, public_id)
-    left_out = len(
-        Assignment.objects.filter(batch=found, left_out_at__isnull=False).values("pk")[:MOST_COUNTED]
-    )
-    context = head(request, found, "export") | {
-        "left_out": left_out,
-        "main_field": main_field(found.project.main_field, found.answer_fields),
-    }
-    return render(request, "projects/batch_export.html", context)
-
-
-@require_safe
-def results_csv(request: TeamRequest, public_id: uuid.UUID) -> StreamingHttpResponse:
-    """As it is, or with `?spreadsheet=1` so that a spreadsheet takes no cell for a formula."""
-    found, chosen = _results(request, public_id)
-    spreadsheet = request.GET.get("spreadsheet") == "1"
-    lines = exporting.results_csv(found, by=request.actor, assignments=chosen, spreadsheet=spreadsheet)
-    name = f"Batch_{found.pk}_batch_results{'_spreadsheet' if spreadsheet else ''}.csv"
-    return _download(lines, name, "text/csv; charset=utf-8")
-
-
-@require_safe
-def results_jsonl(request: TeamRequest, public_id: uuid.UUID) -> StreamingHttpResponse:
-    found, chosen = _results(request, public_id)
-    lines = exporting.results_jsonl(found, by=request.actor, assignments=chosen)
-    return _download(lines, f"{_slug(found)}.jsonl", "application/x-ndjson")
-
-
-@require_safe
-def results_json(request: TeamRequest, public_id: uuid.UUID) -> StreamingHttpResponse:
-    found, _ = _results(request, public_id)
-    return _download(
-        exporting.results_json(found, by=request.actor), f"{_slug(found)}.json", "application/json"
-    )
-
-
-def _results(request: TeamRequest, public_id: uuid.UUID) -> tuple[Batch, Any]:
-    found = batch_or_404(request, public_id)
-    return found, exporting.exported(found, with_left_out=request.GET.get("left_out") == "1")
-
-
-def _slug(batch: Batch) -> str:
-    return slugify(batch.name) or f"batch-{batch.pk}"
-
-
-def _download(lines: Iterator[bytes], name: str, kind: str) -> StreamingHttpResponse:
-    response = StreamingHttpResponse(lines, content_type=kind)
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    response["X-Content-Type-Options"] = "nosniff"
-    return response
+# Activity ------------------------------------------------------------------------------
 
 
 @require_safe

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import uuid
 from decimal import Decimal
 
@@ -421,3 +422,29 @@ def test_what_is_paid_and_held_follows_the_answers(as_mina, live):
     cost = as_mina.get(f"batches/{live.public_id}").json()["cost"]
 
     assert (cost["total"], cost["paid"], cost["held"]) == ("0.24", "0.06", "0.18")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_link_of_a_results_file_leads_to_what_is_collected_later(as_mina, live):
+    def take(address):
+        told = as_mina.get(address)
+        [following] = re.findall(r'^<(.*)>; rel="next"$', told["Link"])
+        return len(told.getvalue().splitlines()), following
+
+    count, following = take(f"batches/{live.public_id}/results?format=jsonl&rejected=false")
+    assert count == 2
+    assert "format=jsonl&rejected=false&since=" in following
+    count, following = take(following)
+    assert count == 0
+    AssignmentFactory(hit=HIT.objects.filter(batch=live).order_by("pk")[0])
+
+    assert take(following)[0] == 1
+
+
+def test_one_item_per_row_cannot_be_asked_for_since_a_time(as_mina, live):
+    refused = as_mina.get(f"batches/{live.public_id}/results?format=json&since=2026-01-01T00:00:00Z")
+
+    assert refused.status_code == 400
+    assert (
+        refused.json()["detail"] == "since: One item per row counts all of its answers. Ask for csv or jsonl."
+    )

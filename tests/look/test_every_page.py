@@ -359,6 +359,7 @@ NO_PAGES = {
     "projects:results_csv",
     "projects:results_json",
     "projects:results_jsonl",
+    "projects:row_jsonl",
     "projects:sample_file",
 }
 

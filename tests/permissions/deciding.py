@@ -3,6 +3,7 @@
 from tests.permissions import SIGNED_IN, TEAM, Row
 
 _BATCH = {"arguments": lambda world: {"public_id": world.batch.public_id}}
+_ROW = {"arguments": lambda world: {"public_id": world.batch.public_id, "number": 1}}
 _ASSIGNMENT = {"arguments": lambda world: {"public_id": world.assignment.public_id}}
 _DECIDED = {"arguments": lambda world: {"public_id": world.decided.public_id}}
 _MANAGERS_POST = "302 302 403 403 404 302"
@@ -20,9 +21,10 @@ ROWS = {
     "projects:batch": Row(get=TEAM, **_BATCH),
     "projects:batch_figures": Row(get=TEAM, **_BATCH),
     "projects:batch_rows": Row(get=TEAM, **_BATCH),
-    "projects:row": Row(get=TEAM, arguments=lambda world: {"public_id": world.batch.public_id, "number": 1}),
+    "projects:row": Row(get=TEAM, **_ROW),
     "projects:batch_export": Row(get=TEAM, **_BATCH),
     # A viewer reads results, under pseudonyms.
+    "projects:row_jsonl": Row(get=TEAM, **_ROW),
     "projects:results_csv": Row(get=TEAM, **_BATCH),
     "projects:results_jsonl": Row(get=TEAM, **_BATCH),
     "projects:results_json": Row(get=TEAM, **_BATCH),

@@ -5,9 +5,10 @@ import json
 import pytest
 from django.urls import reverse
 
-from projects.exporting import results_csv, results_jsonl
+from projects.exporting import results_jsonl
 from projects.models import Assignment, Bonus
 from projects.paying import send_bonuses
+from projects.results_table import results_csv
 from tests.conftest import Person
 from tests.factories import BonusFactory
 from tests.fakes.mturk import insufficient_funds

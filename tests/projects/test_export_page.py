@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from django.db import connection as database
 from django.urls import reverse
 
 from projects.models import Assignment
@@ -35,7 +36,7 @@ def test_everybody_in_the_team_is_offered_the_three_files(request, batch, role):
     html = get(request.getfixturevalue(role), "batch_export", batch)
 
     for name in FILES:
-        assert f'href="{reverse(f"projects:{name}", args=[batch.public_id])}"' in html
+        assert f'action="{reverse(f"projects:{name}", args=[batch.public_id])}"' in html
 
 
 @pytest.mark.parametrize(
@@ -57,8 +58,8 @@ def test_it_says_how_many_answers_there_are_and_how_many_are_left_out(vera, batc
     html = get(vera, "batch_export", batch)
 
     assert "Results of 3 answers" in words(html)
-    assert "1 answer is left out of the data." in words(html)
-    assert f'{reverse("projects:results_csv", args=[batch.public_id])}?left_out=1"' in html
+    assert "1 that is left out of the data only if you tick it." in words(html)
+    assert '<input type="checkbox" name="left_out" value="1">' in html
     # Of which field the mean is.
     assert "<bdi>mood</bdi></code>" in html
 
@@ -93,12 +94,11 @@ def test_a_name_without_letters_still_makes_a_file_name(vera, batch):
 
 def test_the_csv_for_spreadsheets_is_offered_in_words_and_under_a_name_of_its_own(vera, batch):
     answer(batch, {"mood": ["=1"]})
-    url = reverse("projects:results_csv", args=[batch.public_id])
 
     html = get(vera, "batch_export", batch)
     response = download(vera, "results_csv", batch, "?spreadsheet=1")
 
-    assert f'href="{url}?spreadsheet=1"' in html
+    assert 'name="spreadsheet" value="1"' in html
     assert "an apostrophe stands before what would be a formula" in words(html)
     name = f"Batch_{batch.pk}_batch_results_spreadsheet.csv"
     assert response["Content-Disposition"] == f'attachment; filename="{name}"'
@@ -140,3 +140,99 @@ def test_the_page_takes_as_many_queries_for_fifty_answers_as_for_five(vera, conn
 
     assert Assignment.objects.count() == 55
     assert count_queries(vera, "batch_export", few) == count_queries(vera, "batch_export", many)
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize(("query", "is_in"), [("", True), ("?rejected=1", True), ("?rejected=0", False)])
+def test_rejected_answers_are_in_unless_they_are_wanted_out(vera, batch, name, query, is_in):
+    answer(batch, {"mood": ["calm"]})
+    answer(batch, {"mood": ["cross"]}, status="Rejected")
+
+    content = text(download(vera, name, batch, query))
+
+    assert "calm" in content
+    assert ("cross" in content) is is_in
+
+
+def test_the_raw_answers_of_one_row_hold_the_xml_as_it_came_and_what_was_left_out(vera, batch):
+    (given,) = answer(batch, {"mood": ["calm"]})
+    answer(batch, {"mood": ["odd"]}, left_out_at=NOON)
+    row = given.row
+    url = reverse("projects:row_jsonl", args=[batch.public_id, row.number])
+
+    lines = [json.loads(line) for line in text(vera.client.get(url)).splitlines()]
+
+    assert [(line["output"], line["left_out"]) for line in lines] == [
+        ({"mood": "calm"}, False),
+        ({"mood": "odd"}, True),
+    ]
+    assert lines[0]["raw_xml"] == given.answer.raw_xml
+    assert f'href="{url}"' in get(vera, "row", batch, row.number)
+
+
+# Only what is new ---------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+class TestOnlyWhatIsNew:
+    def take(self, person, batch, query="?new=1"):
+        lines = text(download(person, "results_jsonl", batch, query)).splitlines()
+        return sorted(json.loads(line)["output"]["mood"] for line in lines)
+
+    def test_each_answer_comes_once(self, vera, batch):
+        answer(batch, {"mood": ["1"]}, {"mood": ["2"]})
+        assert self.take(vera, batch, "") == ["1", "2"]
+
+        answer(batch, {"mood": ["3"]})
+
+        assert self.take(vera, batch) == ["3"]
+        assert self.take(vera, batch) == []
+        assert self.take(vera, batch, "") == ["1", "2", "3"]
+
+    def test_it_is_offered_once_something_was_taken_with_when_and_how_much(self, vera, batch):
+        answer(batch, {"mood": ["1"]}, {"mood": ["2"]})
+        assert "only what is new" not in words(get(vera, "batch_export", batch))
+        self.take(vera, batch, "")
+
+        html = words(get(vera, "batch_export", batch))
+
+        assert "JSON Lines, only what is new" in html
+        assert "(2 answers), each once" in html
+
+    def test_everybody_has_a_last_download_of_their_own(self, vera, mina, batch):
+        answer(batch, {"mood": ["1"]})
+        self.take(vera, batch, "")
+
+        assert self.take(mina, batch) == ["1"]
+
+    def test_a_download_that_broke_off_begins_again_where_the_one_before_ended(self, vera, batch):
+        answer(batch, {"mood": ["1"]}, {"mood": ["2"]})
+        broken = download(vera, "results_jsonl", batch).streaming_content
+        next(broken)
+        del broken
+
+        assert self.take(vera, batch) == ["1", "2"]
+
+    def test_an_answer_that_is_stored_by_a_slow_transaction_is_not_passed_over(self, vera, batch):
+        """It began before the download and is seen only after it."""
+        slow = database.copy()
+        try:
+            with slow.cursor() as cursor:
+                cursor.execute("begin")
+                cursor.execute("select now()")
+                (began,) = cursor.fetchone()
+                answer(batch, {"mood": ["early"]})
+                (late,) = answer(batch, {"mood": ["late"]})
+                # As the slow one would have stored it, and as nobody else can see it yet.
+                Assignment.objects.filter(pk=late.pk).update(
+                    collected_at=began, batch=BatchFactory(project=batch.project)
+                )
+                assert self.take(vera, batch) == []
+                cursor.execute(
+                    "update projects_assignment set batch_id = %s where id = %s", [batch.pk, late.pk]
+                )
+                cursor.execute("commit")
+        finally:
+            slow.close()
+
+        assert self.take(vera, batch) == ["early", "late"]

@@ -13,9 +13,10 @@ from django.test.utils import CaptureQueriesContext
 
 from mturkhub.common import clock
 from mturkhub.common.models import Installation
-from projects import exporting
-from projects.exporting import exported, results_csv, results_json, results_jsonl
+from projects import exporting, results_table
+from projects.exporting import Chosen, results_json, results_jsonl
 from projects.models import Assignment
+from projects.results_table import results_csv
 from tests.factories import AssignmentFactory, BatchFactory, TeamWorkerFactory, WorkerFactory
 
 pytestmark = pytest.mark.django_db
@@ -250,13 +251,13 @@ def test_answers_left_out_are_exported_only_when_asked_for(olive, make_batch):
     batch = make_batch()
     kept, left_out = give(batch, {"sentiment": ["1"]}, {"sentiment": ["9"]})
     Assignment.objects.filter(pk=left_out.pk).update(left_out_at=SUMMER)
-    everything = exported(batch, with_left_out=True)
+    everything = Chosen(with_left_out=True)
 
     usual = table_of(results_csv(batch, by=olive.actor))
-    full = table_of(results_csv(batch, by=olive.actor, assignments=everything))
+    full = table_of(results_csv(batch, by=olive.actor, chosen=everything))
     records = [
         json.loads(line)
-        for line in text_of(results_jsonl(batch, by=olive.actor, assignments=everything)).splitlines()
+        for line in text_of(results_jsonl(batch, by=olive.actor, chosen=everything)).splitlines()
     ]
     (item,) = json.loads(text_of(results_json(batch, by=olive.actor)))
 
@@ -401,7 +402,8 @@ def test_fifty_rows_take_as_many_queries_as_five(olive, make_batch, results):
 
 @pytest.mark.parametrize("results", [results_csv, results_jsonl, results_json])
 def test_an_export_holds_a_few_answers_in_memory_at_a_time(olive, make_batch, monkeypatch, results):
-    monkeypatch.setattr(exporting, "CHUNK", 2)
+    for module in (exporting, results_table):
+        monkeypatch.setattr(module, "CHUNK", 2)
     batch = make_batch(*[{"text": str(number)} for number in range(40)])
     give(batch, *[{"sentiment": ["x" * 60_000]}] * 40)
     lines = results(batch, by=olive.actor)
@@ -464,7 +466,8 @@ def test_for_a_spreadsheet_titles_feedback_and_column_names_are_defused_too(oliv
     assert not [cell for cell in cells if cell[:1] in ("=", "+", "-", "@")]
 
 
-def test_for_a_spreadsheet_it_is_streamed_as_well(olive, make_batch):
+def test_for_a_spreadsheet_it_is_streamed_as_well(olive, make_batch, monkeypatch):
+    monkeypatch.setattr(results_table, "CHUNK", 1)
     batch = make_batch(*[{"text": "=1"}] * 3)
     give(batch, *[{"sentiment": ["1"]}] * 3)
 

@@ -15,9 +15,9 @@ from projects.actions.projects import create_project, save_template
 from projects.actions.reviews import decide_many
 from projects.actions.uploads import create_batch, upload_file
 from projects.collecting import sweep
-from projects.exporting import results_csv
 from projects.models import HIT, Assignment
 from projects.publishing import publish_chunk
+from projects.results_table import results_csv
 from projects.sending import send_decisions
 from projects.states import Verdict
 from tests.conftest import Person
