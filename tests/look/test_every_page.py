@@ -38,6 +38,8 @@ def test_the_styleguides_dialog(olive: Person, window_of: Window) -> None:
 
 
 def test_pages_of_a_batch_at_work(olive: Person, lab: Lab, window_of: Window) -> None:
+    # Then what is new since then is offered, too.
+    b"".join(olive.client.get(address("projects:results_jsonl", lab.batch.public_id)).streaming_content)
     batch = lab.batch.public_id
     assert (
         faults_of(
