@@ -2,10 +2,11 @@
 
     python3 dev.py bench faults --rounds 30 --seed 7 --rows 1000
 
-A round publishes a batch, has each row answered, collects and approves in bulk, all through the proxy, while parts of
-the product are killed as in `bench kill-rounds`. After it, and again after two more sweeps: as many HITs as rows and
-one for each, the same answers on both sides, each decision made and paid exactly once. Seeds, faults, kills, counts and
-ledger sums of each round go to a file.
+A round publishes a batch, has each row answered, collects and approves in bulk, asks each row for one answer more, which is decided
+as well, pays bonuses, and closes the batch with its HITs deleted: all through the proxy, while parts of the product are
+killed as in `bench kill-rounds`. After it, and again after two more sweeps: as many HITs as rows and one for each, the
+same answers on both sides, each decision and bonus made and paid exactly once, every HIT deleted. Seeds, faults, kills,
+counts and ledger sums of each round go to a file.
 """
 
 import argparse
@@ -38,8 +39,8 @@ def ledger(running: Running) -> dict[str, str]:
 
 def counts(running: Running) -> dict[str, int]:
     """Rows of the tables that must not hold one too many, on both sides."""
-    here = ("projects_hit", "projects_assignment", "projects_decision")
-    there = ("marketplace_hit", "marketplace_assignment")
+    here = ("projects_hit", "projects_assignment", "projects_decision", "projects_bonus")
+    there = ("marketplace_hit", "marketplace_assignment", "marketplace_bonus")
     tables = [(running.dashboard_url, name) for name in here] + [
         (running.marketplace_url, name) for name in there
     ]
@@ -66,10 +67,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--seed", type=int, help="what follows from it: faults, targets and moments (fresh)")
     parser.add_argument("--rows", type=int, default=1000)
     parser.add_argument("--answers", type=int, default=1, help="answers to each row (1)")
+    parser.add_argument("--bonuses", type=int, default=50, help="answers that get one (50)")
     parser.add_argument("--share", type=float, default=0.1, help="of all calls go wrong (0.1)")
-    parser.add_argument(
-        "--most", type=int, default=2, help="kills in each of the three phases, two at least (2)"
-    )
+    parser.add_argument("--most", type=int, default=2, help="kills in each phase, two at least (2)")
     parser.add_argument("--file", type=Path, default=Path("faults.jsonl"), help="where it is written down")
     wish = parser.parse_args(argv)
     seed = wish.seed if wish.seed is not None else secrets.randbelow(10**6)
@@ -91,7 +91,8 @@ def main(argv: list[str]) -> int:
                         running.dashboard_url, "update accounts_connection set endpoint = %s", proxy.url
                     )
                     chance = random.Random(of_round)
-                    played = play(running, number, chance, deck, rows=wish.rows, answers=wish.answers)
+                    sizes = {"rows": wish.rows, "answers": wish.answers, "bonuses": wish.bonuses}
+                    played = play(running, number, chance, deck, **sizes)
                     file.write(json.dumps(protocol(running, played, proxy, of_round)) + "\n")
                     file.flush()
                     faults.update(proxy.counts)

@@ -27,6 +27,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,7 +39,7 @@ from mturkhub.command.settings import dashboard, marketplace
 
 ROOT = Path(__file__).resolve().parents[1]
 HTML = "<p>${text}</p><form><input name=label required><button>Submit</button></form>"
-REWARD = Decimal("0.01")
+REWARD, BONUS = Decimal("0.01"), Decimal("0.05")
 # Words in the command line of each service that `up` starts.
 SERVICES = {
     "worker": " worker ",
@@ -65,13 +66,18 @@ class Kill:
     phase: str
     hits: int
     decisions: int
+    operations: int
+    bonuses: int
 
     def __str__(self) -> str:
-        sending = [
-            f"{self.hits} HITs" if self.hits else "",
-            f"{self.decisions} decisions" if self.decisions else "",
-        ]
-        return f"{self.target} ({self.phase}; {', '.join(filter(None, sending)) or 'none'} in sending)"
+        counts = {
+            "HITs": self.hits,
+            "decisions": self.decisions,
+            "operations": self.operations,
+            "bonuses": self.bonuses,
+        }
+        sending = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+        return f"{self.target} ({self.phase}; {sending or 'none'} in sending)"
 
 
 @dataclass
@@ -111,14 +117,17 @@ class Running:
         """The rows of one statement, committed; asked again while Postgres is on its way back."""
         return patiently(lambda: _execute(url, statement, values), psycopg2.OperationalError)
 
-    def in_flight(self) -> tuple[int, int]:
-        """How many HITs and Decisions are being sent."""
+    def in_flight(self) -> tuple[int, int, int, int]:
+        """How many HITs, Decisions, Operations and Bonuses are being sent."""
         counted = self.ask(
             self.dashboard_url,
             "select (select count(*) from projects_hit where publish_state = 'sending'), "
-            "(select count(*) from projects_decision where state = 'sending')",
+            "(select count(*) from projects_decision where state = 'sending'), "
+            "(select count(*) from intentions_operation where state = 'sending'), "
+            "(select count(*) from projects_bonus where state = 'sending')",
         )
-        return counted[0][0], counted[0][1]
+        hits, decisions, operations, bonuses = counted[0]
+        return hits, decisions, operations, bonuses
 
     def kill(self, target: str, chance: random.Random, *, phase: str) -> Kill:
         """Send SIGKILL; what was being sent is counted when the sender is gone, else before."""
@@ -160,7 +169,7 @@ class Running:
 
     def _let_leases_run_out(self) -> None:
         """As if two minutes had passed: whoever held a lease is dead, or cannot write down what it does."""
-        for table in ("projects_hit", "projects_decision"):
+        for table in ("projects_hit", "projects_decision", "intentions_operation", "projects_bonus"):
             self.ask(
                 self.dashboard_url,
                 f"update {table} set lease_until = clock_timestamp() - interval '1 second' where lease_until is not null",
@@ -261,14 +270,20 @@ class Killer:
 
 
 def play(
-    running: Running, number: int, chance: random.Random, deck: list[str], *, rows: int, answers: int
+    running: Running,
+    number: int,
+    chance: random.Random,
+    deck: list[str],
+    *,
+    rows: int,
+    answers: int,
+    bonuses: int | None = None,
 ) -> Round:
-    """Publish, answer, collect and approve one batch under kills, and compare the books twice."""
-    from projects.actions.batches import publish_batch
-    from projects.actions.reviews import decide_many
-    from projects.models import Assignment, Batch
-    from projects.states import AssignmentStatus, Verdict
+    """Publish, answer, collect and approve one batch under kills, and compare the books twice.
 
+    With `bonuses` it goes on to the end: each row is extended by an answer, which is decided as well, so many answers get a bonus,
+    and the batch is closed with its HITs deleted.
+    """
     began = time.monotonic()
     played = Round(number)
     killer = Killer(running, deck, chance, played.kills)
@@ -276,30 +291,108 @@ def play(
     by, batch = query(lambda: make_batch(title, rows, answers))
     if running.hurry:
         running.ask(running.dashboard_url, "update accounts_team set grace_time = interval '0'")
-    ours = Assignment.objects.filter(batch=batch)
-
-    with killer.during("publishing", within=3, sending=0):
-        query(lambda: publish_batch(batch, by=by))
-        wait(lambda: Batch.objects.get(pk=batch.pk).state == "live", "the batch to be live")
-    with killer.during("collecting", within=max(2.0, rows * answers / 800)):
-        command = [sys.executable, "-m", "bench._answering", title, str(answers)]
-        subprocess.run(command, env=running.marketplace_env, cwd=ROOT, check=True)
-        wait(lambda: running.sweeps_soon() and ours.count() >= rows * answers, f"{rows * answers} answers")
-    with killer.during("deciding", within=3, sending=1):
-        query(lambda: decide_many(batch, ours, by=by, verdict=Verdict.APPROVE))
-        wait(
-            lambda: not ours.exclude(status=AssignmentStatus.APPROVED, pending_verdict="").exists(),
-            "every answer to be approved",
-        )
-    played.wrong = compare(running, batch.pk, title, rows=rows, answers=answers)
+    life = Life(running, killer, by, batch, title, rows)
+    life.publish()
+    life.answer_and_decide(answers)
+    wanted = Wanted(rows, answers)
+    if bonuses is not None:
+        life.extend()
+        life.answer_and_decide(answers + 1)
+        life.pay(bonuses)
+        life.close()
+        wanted = Wanted(rows, answers + 1, bonuses=bonuses, is_closed=True)
+    played.wrong = compare(running, batch.pk, title, wanted)
     await_sweeps(running, 2)
     played.wrong += [
         f"later: {difference}"
-        for difference in compare(running, batch.pk, title, rows=rows, answers=answers)
+        for difference in compare(running, batch.pk, title, wanted)
         if difference not in played.wrong
     ]
     played.seconds = time.monotonic() - began
     return played
+
+
+@dataclass(frozen=True)
+class Life:
+    """What is done with one batch, under kills; each step ends when nothing of it is left to be done."""
+
+    running: Running
+    killer: Killer
+    by: Any
+    batch: Any
+    title: str
+    rows: int
+
+    def publish(self) -> None:
+        from projects.actions.batches import publish_batch
+
+        with self.killer.during("publishing", within=3, sending=0):
+            query(lambda: publish_batch(self.batch, by=self.by))
+            self._wait_for_state("live")
+
+    def answer_and_decide(self, answers: int) -> None:
+        """Bring each row to so many answers, and approve what waits."""
+        from projects.actions.reviews import decide_many
+        from projects.models import Assignment
+        from projects.states import AssignmentStatus, Verdict
+
+        ours, total = Assignment.objects.filter(batch=self.batch), self.rows * answers
+        with self.killer.during("collecting", within=max(2.0, total / 800)):
+            command = [sys.executable, "-m", "bench._answering", self.title, str(answers)]
+            subprocess.run(command, env=self.running.marketplace_env, cwd=ROOT, check=True)
+            wait(lambda: self.running.sweeps_soon() and ours.count() >= total, f"{total} answers")
+        with self.killer.during("deciding", within=3, sending=1):
+            query(lambda: decide_many(self.batch, ours, by=self.by, verdict=Verdict.APPROVE))
+            wait(
+                lambda: not ours.exclude(status=AssignmentStatus.APPROVED, pending_verdict="").exists(),
+                "every answer to be approved",
+            )
+
+    # Asked before anything is killed: whoever asks again because no answer came would ask for more.
+
+    def extend(self) -> None:
+        """Ask each row for one answer more."""
+        from projects.actions.hits import extend_answers
+
+        query(lambda: extend_answers(self.batch, by=self.by, answers=1))
+        with self.killer.during("extending", within=3, sending=2):
+            self._wait_for_operations()
+
+    def pay(self, bonuses: int) -> None:
+        """A bonus for so many answers."""
+        from projects.actions.payments import send_bonus
+        from projects.models import Assignment, Bonus
+
+        for answer in list(Assignment.objects.filter(batch=self.batch).order_by("pk")[:bonuses]):
+            pay = partial(send_bonus, answer, by=self.by, amount=BONUS, reason="Careful work")
+            query(lambda paid=answer.bonuses, pay=pay: paid.exists() or pay())
+        with self.killer.during("paying", within=2):
+            open_ones = Bonus.objects.filter(batch=self.batch).exclude(state="done")
+            wait(lambda: not open_ones.exists(), "every bonus to be paid")
+
+    def close(self) -> None:
+        """Expire the HITs, and delete them at the market."""
+        from projects.actions.batches import close_batch
+
+        query(lambda: close_batch(self.batch, by=self.by, delete=True))
+        with self.killer.during("closing", within=3, sending=2):
+            self._wait_for_state("closed")
+
+    def _wait_for_state(self, state: str) -> None:
+        from projects.models import Batch
+
+        wait(
+            lambda: self.running.sweeps_soon() and Batch.objects.get(pk=self.batch.pk).state == state,
+            f"the batch to be {state}",
+        )
+
+    def _wait_for_operations(self) -> None:
+        from mturkhub.intentions.models import Operation
+
+        open_ones = Operation.objects.filter(subject_id=self.batch.pk).exclude(
+            state__in=["done", "cancelled"]
+        )
+        wait(lambda: not open_ones.exists(), "every change of a HIT to be made")
 
 
 def make_batch(title: str, rows: int, answers: int) -> tuple[Any, Any]:
@@ -354,7 +447,17 @@ def await_sweeps(running: Running, count: int) -> None:
 # The books ----------------------------------------------------------------------------------------
 
 
-def compare(running: Running, batch_key: int, title: str, *, rows: int, answers: int) -> list[str]:
+@dataclass(frozen=True)
+class Wanted:
+    """What a batch must have come to: so many rows and answers to each, all approved, and so many bonuses."""
+
+    rows: int
+    answers: int
+    bonuses: int = 0
+    is_closed: bool = False
+
+
+def compare(running: Running, batch_key: int, title: str, wanted: Wanted) -> list[str]:
     """Each difference between what was wanted, what the marketplace has and what the dashboard has, in words."""
 
     def here(statement: str) -> list[tuple[Any, ...]]:
@@ -363,10 +466,15 @@ def compare(running: Running, batch_key: int, title: str, *, rows: int, answers:
     def there(statement: str) -> list[tuple[Any, ...]]:
         return running.ask(running.marketplace_url, statement, title)
 
+    rows, total, bonuses = wanted.rows, wanted.rows * wanted.answers, wanted.bonuses
     of_title = "join marketplace_hittype t on t.id = h.hit_type_id where t.title = %s"
-    hits_there = there(f"select h.mturk_id, h.requester_annotation from marketplace_hit h {of_title}")
-    hits_here = here("select mturk_id, public_id::text, row_id from projects_hit where batch_id = %s")
-    named = {mturk_id: annotation.split("/")[-1].rstrip(";") for mturk_id, annotation in hits_there}
+    hits_there = there(
+        f"select h.mturk_id, h.requester_annotation, h.disposed_at is not null from marketplace_hit h {of_title}"
+    )
+    hits_here = here(
+        "select mturk_id, public_id::text, row_id, hit_status = 'Disposed' from projects_hit where batch_id = %s"
+    )
+    named = {mturk_id: annotation.split("/")[-1].rstrip(";") for mturk_id, annotation, _ in hits_there}
     answers_there = there(
         "select a.mturk_id, a.answer, a.state, a.was_auto_approved from marketplace_assignment a "
         f"join marketplace_hit h on h.id = a.hit_id {of_title}"
@@ -379,32 +487,53 @@ def compare(running: Running, batch_key: int, title: str, *, rows: int, answers:
         "select a.mturk_id, d.state, d.verdict from projects_decision d "
         "join projects_assignment a on a.id = d.assignment_id where a.batch_id = %s"
     )
+    bonuses_here = here(
+        "select a.mturk_id, b.amount, b.state from projects_bonus b "
+        "join projects_assignment a on a.id = b.assignment_id where b.batch_id = %s"
+    )
+    bonuses_there = there(
+        "select a.mturk_id, b.amount, 'done' from marketplace_bonus b join marketplace_assignment a "
+        f"on a.id = b.assignment_id join marketplace_hit h on h.id = a.hit_id {of_title}"
+    )
     moves = there(
         "select a.mturk_id, e.source, e.target, e.amount from marketplace_ledgerentry e "
         "join marketplace_hit h on h.id = e.hit_id "
         f"left join marketplace_assignment a on a.id = e.assignment_id {of_title}"
     )
-    total = rows * answers
     fee = REWARD  # the least there is is one cent
+    bonus_fee = BONUS / 5
     sums = Counter[tuple[str, str]]()
-    payments = Counter[tuple[str, str]]()
+    payments = Counter[tuple[str, str, str]]()
     for assignment, source, target, amount in moves:
         sums[source, target] += amount
         if target in ("workers", "fees"):
-            payments[assignment, target] += 1
+            payments[assignment, source, target] += 1
+    expected = {
+        ("available", "held"): (REWARD + fee) * total,
+        ("held", "workers"): REWARD * total,
+        ("held", "fees"): fee * total,
+        ("available", "workers"): BONUS * bonuses,
+        ("available", "fees"): bonus_fee * bonuses,
+    }
+    state = "closed" if wanted.is_closed else "live"
     counters = here(
         "select rows_decided, answers_approved, answers_submitted, rows_failed, rows_not_published, state "
         "from projects_batch where id = %s"
     )[0]
+    spent = here("select committed, paid from projects_batch where id = %s")[0]
     checks = {
         f"{len(hits_there)} HITs at the marketplace": len(hits_there) == rows,
-        f"{len(hits_here)} HITs here": len(hits_here) == rows == len({row for _, _, row in hits_here}),
-        "HITs and rows do not match one to one": {(hit, name) for hit, name, _ in hits_here}
+        f"{len(hits_here)} HITs here": len(hits_here) == rows == len({row for _, _, row, _ in hits_here}),
+        "HITs and rows do not match one to one": {(hit, name) for hit, name, _, _ in hits_here}
         == set(named.items()),
+        "HITs are deleted that should not be, or not all that should": {
+            hit[-1] for hit in hits_there + hits_here
+        }
+        == {wanted.is_closed},
         f"{len(answers_there)} answers at the marketplace": len(answers_there) == total,
         "the answers differ": sorted((each, xml) for each, xml, _ in answers_here)
         == sorted((each, xml) for each, xml, _, _ in answers_there),
-        "not each is approved there, by us": {(state, auto) for _, _, state, auto in answers_there}
+        "not each is approved there, by us": {(each, auto) for _, _, each, auto in answers_there}
         == {("approved", False)},
         "not each is approved here": {status for _, _, status in answers_here} == {"Approved"},
         f"{len(decisions)} decisions": len(decisions) == total == len({each for each, _, _ in decisions}),
@@ -412,14 +541,16 @@ def compare(running: Running, batch_key: int, title: str, *, rows: int, answers:
             decision[1:] for decision in decisions
         }
         == {("done", "approve")},
-        "a payment is missing or doubled": set(payments.values()) == {1} and len(payments) == 2 * total,
+        f"{len(bonuses_here)} bonuses here, {len(bonuses_there)} at the marketplace": len(bonuses_here)
+        == bonuses
+        and sorted(bonuses_here) == sorted(bonuses_there),
+        "a payment is missing or doubled": set(payments.values()) == {1}
+        and len(payments) == 2 * (total + bonuses),
         f"the ledger says {dict(sums)}": dict(sums)
-        == {
-            ("available", "held"): (REWARD + fee) * total,
-            ("held", "workers"): REWARD * total,
-            ("held", "fees"): fee * total,
-        },
-        f"the batch counts {counters}": counters == (rows, total, 0, 0, 0, "live"),
+        == {move: each for move, each in expected.items() if each},
+        f"the batch counts {counters}": counters == (rows, total, 0, 0, 0, state),
+        f"the batch has committed and paid {spent}": spent
+        == (0, (REWARD + fee) * total + (BONUS + bonus_fee) * bonuses),
         "the balance is not what the ledger adds up to": not running.ask(running.marketplace_url, UNBALANCED),
     }
     return [difference for difference, is_right in checks.items() if not is_right]
@@ -487,7 +618,8 @@ def summary(rounds: list[Round], seed: int) -> str:
     return (
         f"seed {seed}: {len(rounds)} rounds, {sum(played.counts for played in rounds)} count, {wrong} went wrong\n"
         f"{len(kills)} kills: {targets}\n"
-        f"in sending at kills: {sum(k.hits for k in kills)} HITs, {sum(k.decisions for k in kills)} decisions"
+        f"in sending at kills: {sum(k.hits for k in kills)} HITs, {sum(k.decisions for k in kills)} decisions, "
+        f"{sum(k.operations for k in kills)} operations, {sum(k.bonuses for k in kills)} bonuses"
     )
 
 

@@ -14,19 +14,25 @@ from pathlib import Path
 import pytest
 from django.db import connection as database
 
-from bench.kill_rounds import Running, compare, make_batch
+from bench.kill_rounds import BONUS, Running, Wanted, compare, make_batch
 from mturkhub.accounts.credentials import gateway_for
 from mturkhub.accounts.models import Connection
 from mturkhub.command.settings import beside
 from mturkhub.common import clock
 from mturkhub.gateway import client, rate_budget
 from mturkhub.gateway.rate_budget import Lane
+from mturkhub.intentions.models import Operation
 from mturkhub.intentions.settling import clear_all_stale, settle_connection
 from projects import bulk_deciding
-from projects.actions.batches import publish_batch
+from projects.actions.batches import close_batch, publish_batch
+from projects.actions.hits import extend_answers
+from projects.actions.payments import send_bonus
 from projects.actions.reviews import decide_many
 from projects.collecting import sweep
-from projects.models import HIT, Assignment, Batch, Decision
+from projects.ending import end
+from projects.models import HIT, Assignment, Batch, Bonus, Decision
+from projects.operating import send_operations
+from projects.paying import send_bonuses
 from projects.publishing import ensure_hit_type, publish_chunk
 from projects.sending import send_decisions
 from projects.states import Verdict
@@ -34,7 +40,7 @@ from tests.conftest import Person
 from tests.faulty_proxy import FaultyProxy, faulty_proxy, told
 from tests.servers import MarketplaceServer
 
-ROWS, ANSWERS = 40, 1
+ROWS, ANSWERS, BONUSES = 24, 1, 10
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -52,7 +58,8 @@ def until(done: Callable[[], bool], step: Callable[[], object], connection: Conn
             return
         now = clock.now()
         HIT.objects.filter(publish_state="queued").update(due_at=now)
-        Decision.objects.filter(state="queued").update(due_at=now)
+        for intentions in (Decision, Operation, Bonus):
+            intentions.objects.filter(state="queued").update(due_at=now)
         step()
         clear_all_stale()
         settle_connection(connection, gateway_for(connection))
@@ -66,10 +73,10 @@ def publish_all(batch: Batch, connection: Connection) -> None:
     until(lambda: Batch.objects.get(pk=batch.pk).state == "live", step, connection)
 
 
-def collect_all(batch: Batch, connection: Connection) -> None:
-    answers = Assignment.objects.filter(batch=batch)
+def collect_all(batch: Batch, connection: Connection, answers: int = ANSWERS) -> None:
+    stored = Assignment.objects.filter(batch=batch)
     until(
-        lambda: answers.count() == ROWS * ANSWERS,
+        lambda: stored.count() == ROWS * answers,
         lambda: sweep(connection, gateway=gateway_for(connection, Lane.COLLECTING)),
         connection,
     )
@@ -87,8 +94,46 @@ def decide_all(batch: Batch, connection: Connection, by: Person) -> None:
     )
 
 
-def answer_all(title: str, server: MarketplaceServer) -> None:
-    command = [sys.executable, "-m", "bench._answering", title, str(ANSWERS)]
+def extend_all(batch: Batch, connection: Connection, by: Person) -> None:
+    extend_answers(batch, by=by.actor, answers=1)
+    change_all(batch, connection)
+
+
+def change_all(batch: Batch, connection: Connection) -> None:
+    until(
+        lambda: (
+            not Operation.objects.filter(subject_id=batch.pk)
+            .exclude(state__in=["done", "overtaken"])
+            .exists()
+        ),
+        lambda: send_operations(connection, gateway=gateway_for(connection)),
+        connection,
+    )
+
+
+def pay_some(batch: Batch, connection: Connection, by: Person) -> None:
+    for answer in Assignment.objects.filter(batch=batch).order_by("pk")[:BONUSES]:
+        send_bonus(answer, by=by.actor, amount=BONUS, reason="Careful work")
+    until(
+        lambda: not Bonus.objects.exclude(state="done").exists(),
+        lambda: send_bonuses(connection, gateway=gateway_for(connection)),
+        connection,
+    )
+
+
+def close_all(batch: Batch, connection: Connection, by: Person) -> None:
+    close_batch(batch, by=by.actor, delete=True)
+
+    def step() -> None:
+        end(Batch.objects.get(pk=batch.pk))
+        send_operations(connection, gateway=gateway_for(connection))
+        sweep(connection, gateway=gateway_for(connection, Lane.COLLECTING))
+
+    until(lambda: Batch.objects.get(pk=batch.pk).state == "closed", step, connection)
+
+
+def answer_all(title: str, server: MarketplaceServer, answers: int = ANSWERS) -> None:
+    command = [sys.executable, "-m", "bench._answering", title, str(answers)]
     subprocess.run(command, env=server.env, cwd=ROOT, check=True)
 
 
@@ -123,13 +168,19 @@ def test_whatever_goes_wrong_on_the_line_nothing_is_lost_or_doubled(
         answer_all(title, marketplace_server)
         collect_all(batch, connection)
         decide_all(batch, connection, olive)
+        extend_all(batch, connection, olive)
+        answer_all(title, marketplace_server, ANSWERS + 1)
+        collect_all(batch, connection, ANSWERS + 1)
+        decide_all(batch, connection, olive)
+        pay_some(batch, connection, olive)
+        close_all(batch, connection, olive)
         print(told(proxy))  # noqa: T201
-        both = books(marketplace_server)
-        assert compare(both, batch.pk, title, rows=ROWS, answers=ANSWERS) == []
+        both, wanted = books(marketplace_server), Wanted(ROWS, ANSWERS + 1, bonuses=BONUSES, is_closed=True)
+        assert compare(both, batch.pk, title, wanted) == []
 
         sweep_twice(connection, proxy)
 
-        assert compare(both, batch.pk, title, rows=ROWS, answers=ANSWERS) == []
+        assert compare(both, batch.pk, title, wanted) == []
         assert sum(proxy.counts[fault] for fault in proxy.counts if fault != "well") > ROWS / 2
 
 
@@ -170,4 +221,4 @@ def test_an_outage_longer_than_a_token_lives_doubles_nothing(
         decide_all(batch, connection, olive)
 
     assert lost > 0
-    assert compare(books(marketplace_server), batch.pk, title, rows=ROWS, answers=ANSWERS) == []
+    assert compare(books(marketplace_server), batch.pk, title, Wanted(ROWS, ANSWERS)) == []
