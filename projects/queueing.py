@@ -60,7 +60,7 @@ _NEXT_ROUND = f"""
 """  # noqa: S608 - a constant of ours
 # What each row was asked for, less what came and was not rejected, less what may still come.
 _MISSING = """
-    select h.row_id, max(h.round) as last_round,
+    select h.row_id, (select max(round) from projects_hit o where o.row_id = h.row_id) as last_round,
         sum(h.max_assignments) filter (where h.reason <> %(again)s)
             - (select count(*) from projects_assignment a where a.row_id = h.row_id and a.status <> 'Rejected')
             - coalesce(sum(greatest(0, h.max_assignments
