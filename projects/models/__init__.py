@@ -6,6 +6,7 @@ from projects.models.bonus import Bonus
 from projects.models.budget import Budget, BudgetPeriod, BudgetScope, BudgetSpend
 from projects.models.decision import Decision
 from projects.models.hit import HIT, HITType
+from projects.models.ledger import LedgerEntry, LedgerKind, LedgerReason
 from projects.models.project import HITProperties, HITTemplate, Project
 from projects.models.sweep import Sweep
 
@@ -25,6 +26,9 @@ __all__ = [
     "HITProperties",
     "HITTemplate",
     "HITType",
+    "LedgerEntry",
+    "LedgerKind",
+    "LedgerReason",
     "Project",
     "RowResult",
     "Sweep",
