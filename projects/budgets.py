@@ -21,7 +21,7 @@ from mturkhub.accounts.models import Team
 from mturkhub.common import clock
 from mturkhub.common.errors import ActionRefused
 from mturkhub.common.money import dollars
-from projects.ledger import ENTER
+from projects.entering import ENTER
 from projects.models import HIT, Batch, LedgerReason
 from projects.models.budget import ALWAYS, Budget, BudgetPeriod, BudgetScope, BudgetSpend
 

@@ -28,7 +28,7 @@ from mturkhub.workers.naming import ensure_team_workers
 from projects.annotations import read_annotation
 from projects.budgets import release
 from projects.counting import recount
-from projects.ledger import MARKET
+from projects.entering import MARKET
 from projects.models import HIT, Assignment, AssignmentAnswer, Batch, Decision, HITType, Sweep
 from projects.models.project import Approval
 from projects.models.sweep import sweep_interval

@@ -14,7 +14,7 @@ from mturkhub.accounts.models import User
 from mturkhub.common import clock
 from mturkhub.intentions.models import OPEN_STATES
 from projects.budgets import Change, apply_changes
-from projects.ledger import ENTER, MARKET
+from projects.entering import ENTER, MARKET
 from projects.models import LedgerReason
 from projects.states import OperationKind
 

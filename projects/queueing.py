@@ -25,7 +25,7 @@ from mturkhub.gateway.fees import LARGE_HIT, fee_per_assignment
 from projects import rules
 from projects.budgets import reserve
 from projects.costs import Cost, batch_cost
-from projects.ledger import ENTER
+from projects.entering import ENTER
 from projects.models import HIT, Batch, BatchRow, LedgerReason
 from projects.states import BatchState
 

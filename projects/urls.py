@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from projects.views import activity, batches, hits, money, payments, projects, reviews, templates, uploads
+from projects.views import (
+    activity,
+    batches,
+    hits,
+    ledger,
+    money,
+    payments,
+    projects,
+    reviews,
+    templates,
+    uploads,
+)
 
 app_name = "projects"
 
@@ -11,6 +22,8 @@ urlpatterns = [
     path("activity/", activity.activity, name="activity"),
     path("activity/activity.csv", activity.download_activity, name="download_activity"),
     path("money/", money.money, name="money"),
+    path("money/ledger/", ledger.ledger, name="ledger"),
+    path("money/ledger/ledger.csv", ledger.download_ledger, name="download_ledger"),
     path("money/budgets/<uuid:public_id>/remove/", money.remove_budget, name="remove_budget"),
     path("projects/", projects.projects, name="projects"),
     path("projects/new/", projects.create_project, name="create_project"),

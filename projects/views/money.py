@@ -33,7 +33,7 @@ SOON = timedelta(days=7)
 @require_http_methods(["GET", "HEAD", "POST"])
 def money(request: TeamRequest) -> HttpResponse:
     """The page; POST sets a budget, and a form that is refused comes back with what was typed."""
-    team = _team(request)
+    team = team_of(request)
     if request.method != "POST":
         return _page(request, BudgetForm(team=team))
     check_can(request.actor, Permission.BUDGET_SET, team)
@@ -62,14 +62,14 @@ def remove_budget(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     return redirect("projects:money")
 
 
-def _team(request: TeamRequest) -> Team:
+def team_of(request: TeamRequest) -> Team:
     if request.team is None:
         raise Http404
     return request.team
 
 
 def _page(request: TeamRequest, form: BudgetForm) -> HttpResponse:
-    actor, team = request.actor, _team(request)
+    actor, team = request.actor, team_of(request)
     batches = Batch.objects.for_actor(actor).filter(team=team)
     sums = batches.aggregate(committed=Sum("committed"), paid=Sum("paid"))
     budgets = Budget.objects.for_actor(actor).filter(team=team).select_related("person", "project", "batch")
