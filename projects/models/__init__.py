@@ -8,6 +8,7 @@ from projects.models.decision import Decision
 from projects.models.hit import HIT, HITType
 from projects.models.ledger import LedgerEntry, LedgerKind, LedgerReason
 from projects.models.project import HITProperties, HITTemplate, Project
+from projects.models.reconciliation import Reconciliation
 from projects.models.sweep import Sweep
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "LedgerKind",
     "LedgerReason",
     "Project",
+    "Reconciliation",
     "RowResult",
     "Sweep",
 ]

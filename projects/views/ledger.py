@@ -18,6 +18,7 @@ from projects.ledger import (
     with_what_they_name,
 )
 from projects.models import Batch, LedgerKind
+from projects.reconciling import reconciled
 from projects.views.money import team_of
 
 # In the list to choose from; any other one is reached from its own page.
@@ -37,6 +38,7 @@ def ledger(request: TeamRequest) -> HttpResponse:
         "page": page,
         "sums": sums,
         "told": told(page.items, team, actor),
+        "reconciled": [each for each in reconciled(actor) if str(each.public_id) == chosen.connection],
         "kinds": LedgerKind.choices,
         "people": people(team),
         "by_rule": BY_RULE,

@@ -21,6 +21,7 @@ from projects.actions.budgets import set_budget
 from projects.budgets import Room, month_of, rooms_in
 from projects.forms.money import BudgetForm
 from projects.models import Batch, Budget
+from projects.reconciling import reconciled
 
 # Batches in the list, those that hold most first.
 BATCHES = 50
@@ -83,6 +84,7 @@ def _page(request: TeamRequest, form: BudgetForm) -> HttpResponse:
             for room in rooms_in(list(budgets.order_by("scope", "pk")), month=month_of(team, clock.now()))
         ],
         "connections": [_forecast(each, batches) for each in _connections(actor)],
+        "reconciled": reconciled(actor),
         "batches": (
             batches.filter(Q(committed__gt=0) | Q(paid__gt=0))
             .select_related("connection", "project")

@@ -25,7 +25,8 @@ from projects.actions.reviews import (
     reject_assignment,
     undo_decision,
 )
-from projects.models import HIT, Assignment, Batch, Bonus, LedgerEntry
+from projects.balances import refresh_balance
+from projects.models import HIT, Assignment, Batch, Bonus, LedgerEntry, Reconciliation
 from projects.operating import send_operations
 from projects.paying import send_bonuses
 from projects.publishing import publish_chunk
@@ -288,6 +289,7 @@ def test_the_ledger_adds_up_after_whatever_happens(
     random_ = random.Random(seed)
     second = BatchFactory(project=live.batch.project, connection=live.connection, rows=3)
     publish_batch(second, by=mina.actor, first_rows=1)
+    refresh_balance(live.connection, gateway=live.market)
     story = Story(live, second, mina, random_)
     names = [name for name in dir(Story) if not name.startswith("_")]
 
@@ -300,6 +302,9 @@ def test_the_ledger_adds_up_after_whatever_happens(
             continue
         check_adds_up()
 
+    live.collect()
+    refresh_balance(live.connection, gateway=live.market)
+    assert Reconciliation.objects.get().not_ours == 0
     live.later(days=40)
     live.collect()
     check_adds_up()
