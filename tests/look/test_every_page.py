@@ -149,6 +149,7 @@ def test_pages_of_the_whole_team(olive: Person, lab: Lab, window_of: Window) -> 
                 address("projects:review"),
                 address("projects:money"),
                 address("projects:ledger"),
+                f"{address('projects:ledger')}?connection={connection}",
                 address("projects:cost", lab.draft.public_id),
                 address("accounts:team"),
                 address("accounts:connections"),

@@ -61,14 +61,14 @@ def test_each_entry_says_what_how_much_why_and_who_the_newest_first(story: Live,
     assert "Held in all $0.96" in text
     assert "Released $0.06" in text
     entries = [
-        "Held $0.60 $0.10 bonus row 1",
-        "Paid $0.06 $0.01 answer approved row 1",
-        "Released $0.06 $0.01 answer rejected row 1",
+        "Held $0.60 $0.10 bonus 1",
+        "Paid $0.06 $0.01 answer approved 1",
+        "Released $0.06 $0.01 answer rejected 1",
         "Held $0.36 $0.06 published 6 answers",
     ]
     places = [text.index(entry) for entry in entries]
     assert places == sorted(places)
-    assert "AWANDA Ravi" in text
+    assert "Local AWANDA Ravi" in text
 
 
 def test_a_viewer_reads_pseudonyms_on_the_page_and_in_the_file(story: Live, vera: Person) -> None:
