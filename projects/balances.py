@@ -10,13 +10,21 @@ from mturkhub.gateway.client import MTurkGateway
 from mturkhub.intentions.models import IntentionState
 from projects.costs import batch_cost
 from projects.models import HIT
+from projects.reconciling import note_reading, ours_on
 
 BY = Actor.system("the balance suffices again")
 
 
 def refresh_balance(connection: Connection, *, gateway: MTurkGateway) -> None:
-    """Store the balance as MTurk says it now, and lift a pause that it covers again; raises MTurkError."""
-    balances.refresh_balance(connection, gateway=gateway)
+    """Store the balance as MTurk says it now, compare it with the ledger, and lift a pause that it covers again.
+
+    Raises MTurkError.
+    """
+    # Before MTurk is asked: whatever is confirmed only afterwards counts as on its way, and is named as that.
+    ours = ours_on(connection)
+    balance = balances.refresh_balance(connection, gateway=gateway)
+    if connection.is_real_money:
+        note_reading(connection, balance.available, ours)
     connection.refresh_from_db(fields=["creation_paused_at"])
     if connection.creation_paused_at and _covers_next_hit(connection):
         with transaction.atomic():

@@ -9,16 +9,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import starmap
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import connection
-from django.db.models import F, QuerySet, Sum
+from django.db.models import F, QuerySet
 
+from mturkhub.accounts.actors import Actor
 from mturkhub.accounts.models import Team
+from mturkhub.common import clock
 from mturkhub.common.errors import ActionRefused
 from mturkhub.common.money import dollars
-from projects.models import HIT, Batch
+from projects.entering import ENTER
+from projects.models import HIT, Batch, LedgerReason
 from projects.models.budget import ALWAYS, Budget, BudgetPeriod, BudgetScope, BudgetSpend
 
 _RANK = {scope.value: rank for rank, scope in enumerate(BudgetScope)}
@@ -131,7 +135,8 @@ def _budgets_of(batch: Batch, publisher_id: int | None) -> list[Budget]:
     return sorted(drawn, key=lambda budget: (_RANK[budget.scope], budget.pk))
 
 
-def _lock_rooms(batch: Batch, publisher_id: int | None, month: date) -> list[Room]:
+def begin_month(batch: Batch, *, publisher_id: int | None, month: date) -> None:
+    """Have each monthly budget the batch draws on count this month, so that what is recounted next counts in it."""
     values = {"batch": batch.pk, "publisher": publisher_id, "month": month, "team": batch.team_id}
     with connection.cursor() as cursor:
         cursor.execute("select 1 from accounts_team where id = %(team)s for share", values)
@@ -144,6 +149,12 @@ def _lock_rooms(batch: Batch, publisher_id: int | None, month: date) -> list[Roo
             """,  # noqa: S608 - constants of ours
             values,
         )
+
+
+def _lock_rooms(batch: Batch, publisher_id: int | None, month: date) -> list[Room]:
+    begin_month(batch, publisher_id=publisher_id, month=month)
+    values = {"batch": batch.pk, "publisher": publisher_id, "month": month}
+    with connection.cursor() as cursor:
         cursor.execute(
             f"""
             select g.id, s.id, s.committed, s.paid
@@ -216,16 +227,36 @@ def apply_changes(changes: Iterable[Change]) -> None:
         )
 
 
-def release(hits: QuerySet[HIT]) -> None:
+_RELEASE = f"""
+    with old as (
+        select h.id, h.team_id, h.connection_id, h.batch_id, h.reserved_on, h.committed, h.price_each, b.reward
+        from projects_hit h join projects_batch b on b.id = h.batch_id
+        where h.id = any(%(hits)s) and h.committed > 0 order by h.id for update of h
+    ), written as (
+        update projects_hit h set committed = 0 from old where h.id = old.id
+    ), entry as (
+        {ENTER}
+        select team_id, connection_id, batch_id, case count(*) when 1 then min(id) end, null, null, null, 'released',
+            sum(committed), sum(committed / price_each * (price_each - reward)), sum(committed / price_each),
+            %(why)s, NOW, %(by)s, %(rule)s
+        from old group by team_id, connection_id, batch_id
+    )
+    select batch_id, reserved_on, -sum(committed), 0 from old group by batch_id, reserved_on
+    order by batch_id, reserved_on
+"""  # noqa: S608 - constants of ours
+
+
+def release(hits: QuerySet[HIT], *, by: Actor) -> None:
     """Free what is committed to HITs that are about to be cancelled."""
-    sums = hits.filter(committed__gt=0).order_by().values("batch_id", "reserved_on")
-    changes = [
-        Change(each["batch_id"], each["reserved_on"], -each["committed"], Decimal(0))
-        for each in sums.annotate(committed=Sum("committed"))
-        if each["reserved_on"]
-    ]
-    hits.update(committed=0)
-    apply_changes(changes)
+    values = {
+        "hits": list(hits.filter(committed__gt=0).values_list("pk", flat=True)),
+        "why": LedgerReason.CANCELLED.value,
+        "by": by.user.pk if by.user else None,
+        "rule": by.rule,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_RELEASE.replace("NOW", clock.now_sql()), values)
+        apply_changes(starmap(Change, cursor.fetchall()))
 
 
 def check_room(batch: Batch, amount: Decimal, *, months: Iterable[date]) -> None:

@@ -28,6 +28,7 @@ from mturkhub.workers.naming import ensure_team_workers
 from projects.annotations import read_annotation
 from projects.budgets import release
 from projects.counting import recount
+from projects.entering import MARKET
 from projects.models import HIT, Assignment, AssignmentAnswer, Batch, Decision, HITType, Sweep
 from projects.models.project import Approval
 from projects.models.sweep import sweep_interval
@@ -317,7 +318,7 @@ class _Sweeper:
             return
         lost.update(sweeps_without=F("sweeps_without") + 1)
         never = lost.filter(sweeps_without__gte=2, batch__state=BatchState.CANCELLED)
-        release(never)
+        release(never, by=MARKET)
         never.update(publish_state=IntentionState.CANCELLED, outcome="MTurk does not have it; cancelled.")
         again = list(lost.filter(sweeps_without__gte=2).values_list("pk", flat=True))
         record_outcomes(

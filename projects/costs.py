@@ -6,7 +6,6 @@ from decimal import Decimal
 
 from mturkhub.common.money import to_cents
 from mturkhub.gateway.fees import fee_per_assignment
-from projects.models import Batch
 
 
 @dataclass(frozen=True)
@@ -35,18 +34,6 @@ def batch_cost(*, rows: int, reward: Decimal, max_assignments: int, schedule: st
         total=(reward + fee_each) * assignments,
         per_row=(reward + fee_each) * max_assignments,
     )
-
-
-def paid_and_held(batch: Batch) -> tuple[Decimal, Decimal]:
-    """What approved answers and bonuses have cost, and what is promised to open work; fee included."""
-    each = batch.reward + fee_per_assignment(
-        batch.reward, batch.max_assignments, batch.connection.fee_schedule
-    )
-    open_answers = max(0, batch.answers_expected - batch.answers_approved - batch.answers_rejected)
-    never_sent = (batch.rows_not_published + batch.rows_failed) * batch.max_assignments
-    if batch.ended_at:
-        open_answers, never_sent = batch.answers_submitted, 0
-    return each * batch.answers_approved + batch.bonuses_paid, each * max(0, open_answers - never_sent)
 
 
 def hourly_wage(reward: Decimal, duration: timedelta | None) -> Decimal | None:

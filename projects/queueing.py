@@ -25,7 +25,8 @@ from mturkhub.gateway.fees import LARGE_HIT, fee_per_assignment
 from projects import rules
 from projects.budgets import reserve
 from projects.costs import Cost, batch_cost
-from projects.models import HIT, Batch, BatchRow
+from projects.entering import ENTER
+from projects.models import HIT, Batch, BatchRow, LedgerReason
 from projects.states import BatchState
 
 BY = Actor.system("publishing as scheduled")
@@ -60,7 +61,7 @@ _NEXT_ROUND = f"""
 """  # noqa: S608 - a constant of ours
 # What each row was asked for, less what came and was not rejected, less what may still come.
 _MISSING = """
-    select h.row_id, max(h.round) as last_round,
+    select h.row_id, (select max(round) from projects_hit o where o.row_id = h.row_id) as last_round,
         sum(h.max_assignments) filter (where h.reason <> %(again)s)
             - (select count(*) from projects_assignment a where a.row_id = h.row_id and a.status <> 'Rejected')
             - coalesce(sum(greatest(0, h.max_assignments
@@ -81,6 +82,20 @@ _ASK_AGAIN = f"""
     from ({_MISSING}) m join projects_batchrow r on r.id = m.row_id
     where m.missing > 0 order by r.number
 """  # noqa: S608 - a constant of ours
+# HITs that carry what is committed to them are one entry of the ledger, however many they are.
+_WITH_ENTRY = f"""
+    with made as (
+        INSERT returning id, team_id, connection_id, batch_id, max_assignments, committed, by_id, by_rule
+    ), entry as (
+        {ENTER}
+        select m.team_id, m.connection_id, m.batch_id, case count(*) when 1 then min(m.id) end, null, null, null, 'held',
+            sum(m.committed), sum(m.committed - m.max_assignments * b.reward), sum(m.max_assignments), %(why)s,
+            NOW, m.by_id, m.by_rule
+        from made m join projects_batch b on b.id = m.batch_id
+        group by m.team_id, m.connection_id, m.batch_id, m.by_id, m.by_rule having sum(m.committed) > 0
+    )
+    select count(*) from made
+"""  # noqa: S608 - a constant of ours
 _SPREAD = """
     update projects_hit h set due_at = %(now)s::timestamptz + fresh.place * %(gap)s::interval
     from (
@@ -98,7 +113,7 @@ def queue_rows(batch: Batch, *, by: Actor, month: date, now: datetime, first: in
     """
     answers = batch.max_assignments
     values = {"answers": answers, "first": first, "month": month, "price": price_each(batch, answers)}
-    return _execute(_FIRST_ROUND, {**_who(by), **_of(batch, now), **values})
+    return _commit(_FIRST_ROUND, {**_who(by), **_of(batch, now), **values}, LedgerReason.PUBLISHED)
 
 
 def queue_further_hits(
@@ -127,7 +142,8 @@ def queue_missing(batch: Batch, *, by: Actor, month: date, now: datetime) -> int
         "large_price": price_each(batch, LARGE_HIT),
         "small_price": price_each(batch, 1),
     }
-    return _execute(_ASK_AGAIN, {**_who(by), **_of(batch, now), **prices, "again": AGAIN})
+    values = {**_who(by), **_of(batch, now), **prices, "again": AGAIN}
+    return _commit(_ASK_AGAIN, values, LedgerReason.ASKED_AGAIN)
 
 
 def price_each(batch: Batch, max_assignments: int) -> Decimal:
@@ -259,6 +275,14 @@ def _who(by: Actor) -> dict[str, Any]:
 def _of(batch: Batch, now: datetime) -> dict[str, Any]:
     gap = timedelta(hours=1) / batch.rows_per_hour if batch.rows_per_hour else timedelta(0)
     return {"batch": batch.pk, "connection": batch.connection_id, "now": now, "gap": gap}
+
+
+def _commit(insert: str, values: Mapping[str, Any], why: LedgerReason) -> int:
+    """Make HITs and enter in the ledger what is held for them, in one statement; returns how many."""
+    with database.cursor() as cursor:
+        statement = _WITH_ENTRY.replace("INSERT", insert).replace("NOW", clock.now_sql())
+        cursor.execute(statement, {**values, "why": why.value})
+        return int(cursor.fetchone()[0])
 
 
 def _execute(sql: str, parameters: Mapping[str, Any] | list[Any]) -> int:

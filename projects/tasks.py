@@ -181,6 +181,8 @@ def refresh_balances() -> None:
     """Ask for balances a minute old, and for those that hold up creating; without an answer the last one stays."""
     old = Q(balance_at__isnull=True) | Q(balance_at__lt=clock.now() - BALANCE_LIFE)
     old |= Q(creation_paused_at__isnull=False)
+    # The first reading opens the account: the sooner, the less happens before it.
+    old |= Q(reconciliation__isnull=True) & ~Q(environment=Environment.SANDBOX)
     in_use = Q(tested_at__isnull=False) | Q(environment=Environment.LOCAL)
     for connection in Connection.objects.filter(old, in_use):
         try:

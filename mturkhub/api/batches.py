@@ -32,7 +32,7 @@ from projects import exporting, results_table
 from projects.actions import batches as actions
 from projects.actions.uploads import change_batch, check_again, create_batch, drop_bad_lines, take_file
 from projects.batch_reading import BatchReport
-from projects.costs import batch_cost, paid_and_held
+from projects.costs import batch_cost
 from projects.forms import BatchSettingsForm
 from projects.increments import settled_until
 from projects.models import Batch, BatchUpload, Project
@@ -176,15 +176,14 @@ class BatchShown(serializers.Serializer[Any]):
             max_assignments=batch.max_assignments,
             schedule=batch.connection.fee_schedule,
         )
-        paid, held = paid_and_held(batch)
         return CostField(
             {
                 "assignments": cost.assignments,
                 "reward": cost.reward,
                 "fee": cost.fee,
                 "total": cost.total,
-                "paid": paid,
-                "held": held,
+                "paid": batch.paid,
+                "held": batch.committed,
             }
         ).data
 

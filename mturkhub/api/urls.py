@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from mturkhub.api import assignments, batches, changing, connections, documents, projects, rows
+from mturkhub.api import assignments, batches, changing, connections, documents, ledger, projects, rows
 
 app_name = "api"
 
@@ -14,6 +14,7 @@ urlpatterns = [
     path("docs/", documents.docs, name="docs"),
     path("v1/openapi.json", documents.OpenApi.as_view(), name="openapi"),
     path("v1/balance", connections.Balance.as_view(), name="balance"),
+    path("v1/ledger", ledger.Ledger.as_view(), name="ledger"),
     path("v1/projects", projects.Projects.as_view(), name="projects"),
     path("v1/projects/<uuid:public_id>", projects.ProjectById.as_view(), name="project"),
     path("v1/projects/<uuid:public_id>/batches", batches.ProjectBatches.as_view(), name="project_batches"),

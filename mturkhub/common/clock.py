@@ -22,13 +22,16 @@ def real_now() -> datetime:
 
 def now() -> datetime:
     """Postgres' clock plus the test offset, UTC."""
-    if not settings.TEST_CLOCK:
-        return real_now()
     with connection.cursor() as cursor:
-        cursor.execute(
-            "select clock_timestamp() + coalesce((select \"offset\" from common_clockoffset), interval '0')"
-        )
+        cursor.execute(f"select {now_sql()}")
         return cast(datetime, cursor.fetchone()[0])
+
+
+def now_sql() -> str:
+    """The same for a statement that writes many rows: asked once, all get the same time."""
+    if not settings.TEST_CLOCK:
+        return "(select clock_timestamp())"
+    return "(select clock_timestamp() + coalesce((select \"offset\" from common_clockoffset), interval '0'))"
 
 
 def advance(by: timedelta) -> None:

@@ -84,6 +84,11 @@ _JOB = {
     "done": Tone("green", "Done", "Every item has been worked on."),
     "stopped": Tone("orange", "Stopped", "Ended before its last item; see why."),
 }
+_LEDGER = {
+    "held": Tone("blue", "Held", "Promised to work that was asked for; not free to be spent."),
+    "released": Tone("grey", "Released", "Promised before, and free to be spent again."),
+    "paid": Tone("green", "Paid", "For an approved answer or a bonus, with the market's fee."),
+}
 TONES: dict[str, dict[str, Tone]] = {
     "batch": _BATCH,
     "row": _ROW,
@@ -93,6 +98,7 @@ TONES: dict[str, dict[str, Tone]] = {
     "hit": _HIT,
     "assignment": _ASSIGNMENT,
     "job": _JOB,
+    "ledger": _LEDGER,
 }
 
 

@@ -19,7 +19,7 @@ from mturkhub.intentions.models import IntentionState
 from projects import budgets, rules, tasks
 from projects.counting import recount
 from projects.ending import end
-from projects.models import HIT, Batch
+from projects.models import HIT, Batch, LedgerReason
 from projects.queueing import (
     Again,
     begin,
@@ -191,7 +191,7 @@ def cancel_batch(batch: Batch, *, by: Actor) -> Batch:
             sweeps_without=0,
             outcome="Cancelled after it may have been sent; looking for it at MTurk.",
         )
-        budgets.release(waiting)
+        budgets.release(waiting, by=by)
         hits = waiting.update(
             publish_state=IntentionState.CANCELLED, lease_until=None, outcome=f"Cancelled by {by}."
         )
@@ -246,17 +246,18 @@ def retry_failed_hits(batch: Batch, *, by: Actor, rows: Sequence[int] | None = N
         now, price = clock.now(), F("price_each") * F("max_assignments")
         hits = HIT.objects.filter(pk__in=again)
         total = hits.aggregate(total=Sum(price))["total"] or Decimal(0)
-        month = budgets.reserve(batch, total, publisher_id=batch.published_by_id, now=now)
+        month = budgets.month_of(batch.team, now)
+        budgets.begin_month(batch, publisher_id=batch.published_by_id, month=month)
         hits.update(
             publish_state=IntentionState.QUEUED,
             due_at=now,
             attempts=0,
             outcome="",
             lease_until=None,
-            committed=price,
             reserved_on=month,
         )
-        recount(again.values())
+        recount(again.values(), by=by, why=LedgerReason.TRIED_AGAIN)
+        budgets.check_room(batch, total, months=[month])
         if batch.state == BatchState.LIVE:
             batch.state = BatchState.PUBLISHING
             batch.save(update_fields=["state"])

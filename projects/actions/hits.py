@@ -25,7 +25,7 @@ from projects import budgets, rules, tasks
 from projects.actions.batches import locked
 from projects.counting import recount
 from projects.ending import expire_now, open_hits
-from projects.models import HIT, Assignment, Batch
+from projects.models import HIT, Assignment, Batch, LedgerReason
 from projects.models.project import DURATION_MAX, DURATION_MIN
 from projects.operating import free_for, queue_operations, unfinished
 from projects.querysets import HITQuerySet
@@ -170,13 +170,14 @@ def extend_answers(
             reopened = HIT.objects.filter(pk__in=expired)
             queue_operations(reopened, OperationKind.EXPIRE, plan.until.isoformat(), by=by)
         if plan.further:
+            budgets.begin_month(batch, publisher_id=batch.published_by_id, month=month)
             queue_further_hits(further, batch, answers=answers, by=by, month=month, now=now)
             batch.answers_extra += plan.further * answers
             if batch.state == BatchState.LIVE:
                 batch.state = BatchState.PUBLISHING
             batch.save(update_fields=["answers_extra", "state"])
             ring(tasks.publish_batch, batch.pk)
-        recount(rows_changed)
+        recount(rows_changed, by=by, why=LedgerReason.MORE_ANSWERS)
         budgets.check_room(batch, plan.total, months=[*filter(None, rows_changed.values()), month])
         record(
             by,
@@ -270,7 +271,7 @@ def extend_time(
         _, chosen = _given_time(batch, plan.until, rows)
         rows_changed = dict(chosen.values_list("row_id", "reserved_on"))
         queue_operations(chosen, OperationKind.EXPIRE, plan.until.isoformat(), by=by)
-        recount(rows_changed)
+        recount(rows_changed, by=by, why=LedgerReason.OPENED_AGAIN)
         budgets.check_room(batch, plan.total, months=filter(None, rows_changed.values()))
         record(
             by,
@@ -335,7 +336,7 @@ def retry_failed_operations(batch: Batch, *, by: Actor) -> int:
         )
         _check_any(number)
         before = batch.committed
-        recount(months)
+        recount(months, by=by, why=LedgerReason.TRIED_AGAIN)
         batch.refresh_from_db(fields=["committed"])
         budgets.check_room(batch, batch.committed - before, months=filter(None, months.values()))
         record(by, "batch.retried_changes", batch, team_id=batch.team_id, changes=number)

@@ -39,7 +39,9 @@ def send_bonus(assignment: Assignment, *, by: Actor, amount: Decimal, reason: st
             connection.balance, total, seen=balance_seen(connection, assignment.team_id)
         )
         now = clock.now()
-        month = budgets.month_of(assignment.batch.team, now)
+        batch = assignment.batch
+        month = budgets.month_of(batch.team, now)
+        budgets.begin_month(batch, publisher_id=batch.published_by_id, month=month)
         bonus = Bonus.objects.create(
             team_id=assignment.team_id,
             connection=connection,
@@ -54,7 +56,7 @@ def send_bonus(assignment: Assignment, *, by: Actor, amount: Decimal, reason: st
             by_rule=by.rule,
         )
         recount_bonuses([bonus.pk])
-        budgets.check_room(assignment.batch, total, months=[month])
+        budgets.check_room(batch, total, months=[month])
         record(
             by,
             "assignment.bonus",
@@ -83,7 +85,7 @@ def retry_bonus(bonus: Bonus, *, by: Actor) -> Bonus:
         bonus.outcome, bonus.lease_until = "", None
         bonus.save(update_fields=["state", "due_at", "attempts", "outcome", "lease_until"])
         if bonus.reserved_on:
-            recount_bonuses([bonus.pk])
+            recount_bonuses([bonus.pk], by=by.user)
             budgets.check_room(assignment.batch, bonus.price, months=[bonus.reserved_on])
         record(
             by,

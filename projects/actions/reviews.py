@@ -117,7 +117,7 @@ def undo_decision(assignment: Assignment, *, by: Actor) -> Decision:
         assignment.pending_verdict = ""
         assignment.save(update_fields=["pending_verdict"])
         if decision.is_overturn:
-            recount([assignment.row_id])
+            recount([assignment.row_id], by=by)
         record(by, "assignment.undone", assignment, team_id=assignment.team_id, batch=assignment.batch_id)
     return decision
 

@@ -7,7 +7,9 @@ from projects.models.budget import Budget, BudgetPeriod, BudgetScope, BudgetSpen
 from projects.models.decision import Decision
 from projects.models.export import Export
 from projects.models.hit import HIT, HITType
+from projects.models.ledger import LedgerEntry, LedgerKind, LedgerReason
 from projects.models.project import HITProperties, HITTemplate, Project
+from projects.models.reconciliation import Reconciliation
 from projects.models.sweep import Sweep
 
 __all__ = [
@@ -27,7 +29,11 @@ __all__ = [
     "HITProperties",
     "HITTemplate",
     "HITType",
+    "LedgerEntry",
+    "LedgerKind",
+    "LedgerReason",
     "Project",
+    "Reconciliation",
     "RowResult",
     "Sweep",
 ]

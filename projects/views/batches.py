@@ -27,7 +27,7 @@ from projects import rules
 from projects.actions.batches import collect_now as collect
 from projects.actions.batches import pause_batch, resume_batch, retry_failed_hits
 from projects.activity import parts_of_batch
-from projects.costs import hourly_wage, paid_and_held
+from projects.costs import hourly_wage
 from projects.filters import MOST_COUNTED, ROW_SORTS, RowFilter, page_of
 from projects.means import main_field, mean, shown
 from projects.models import HIT, Assignment, Batch, BatchRow, Bonus, RowResult
@@ -164,10 +164,7 @@ def row_bar(batch: Batch) -> list[dict[str, Any]]:
 
 def progress(batch: Batch) -> dict[str, Any]:
     fee = fee_per_assignment(batch.reward, batch.max_assignments, batch.connection.fee_schedule)
-    paid, held = paid_and_held(batch)
     return {
-        "paid": paid,
-        "held": held,
         "fee": fee,
         "bar": row_bar(batch),
         "wage": median_wage(batch),

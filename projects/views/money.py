@@ -21,6 +21,7 @@ from projects.actions.budgets import set_budget
 from projects.budgets import Room, month_of, rooms_in
 from projects.forms.money import BudgetForm
 from projects.models import Batch, Budget
+from projects.reconciling import reconciled
 
 # Batches in the list, those that hold most first.
 BATCHES = 50
@@ -33,7 +34,7 @@ SOON = timedelta(days=7)
 @require_http_methods(["GET", "HEAD", "POST"])
 def money(request: TeamRequest) -> HttpResponse:
     """The page; POST sets a budget, and a form that is refused comes back with what was typed."""
-    team = _team(request)
+    team = team_of(request)
     if request.method != "POST":
         return _page(request, BudgetForm(team=team))
     check_can(request.actor, Permission.BUDGET_SET, team)
@@ -62,14 +63,14 @@ def remove_budget(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     return redirect("projects:money")
 
 
-def _team(request: TeamRequest) -> Team:
+def team_of(request: TeamRequest) -> Team:
     if request.team is None:
         raise Http404
     return request.team
 
 
 def _page(request: TeamRequest, form: BudgetForm) -> HttpResponse:
-    actor, team = request.actor, _team(request)
+    actor, team = request.actor, team_of(request)
     batches = Batch.objects.for_actor(actor).filter(team=team)
     sums = batches.aggregate(committed=Sum("committed"), paid=Sum("paid"))
     budgets = Budget.objects.for_actor(actor).filter(team=team).select_related("person", "project", "batch")
@@ -83,6 +84,7 @@ def _page(request: TeamRequest, form: BudgetForm) -> HttpResponse:
             for room in rooms_in(list(budgets.order_by("scope", "pk")), month=month_of(team, clock.now()))
         ],
         "connections": [_forecast(each, batches) for each in _connections(actor)],
+        "reconciled": reconciled(actor),
         "batches": (
             batches.filter(Q(committed__gt=0) | Q(paid__gt=0))
             .select_related("connection", "project")

@@ -13,6 +13,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from mturkhub.accounts.models import Event
 from mturkhub.accounts.permissions import Loan, Permission
 from mturkhub.common.models import StoredFile
+from projects.counting import recount
 from projects.models import HIT, Batch, BatchUpload
 from tests.api.conftest import Script, script_of
 from tests.factories import (
@@ -417,11 +418,12 @@ def test_the_balance_of_each_connection_is_as_its_market_last_said(as_mina, conn
 
 
 def test_what_is_paid_and_held_follows_the_answers(as_mina, live):
-    Batch.objects.update(answers_approved=1, answers_submitted=1, max_assignments=2)
+    AssignmentFactory(hit=live.hits.first(), status="Approved")
+    recount(live.rows.values_list("pk", flat=True))
 
     cost = as_mina.get(f"batches/{live.public_id}").json()["cost"]
 
-    assert (cost["total"], cost["paid"], cost["held"]) == ("0.24", "0.06", "0.18")
+    assert (cost["total"], cost["paid"], cost["held"]) == ("0.36", "0.06", "0.30")
 
 
 @pytest.mark.django_db(transaction=True)

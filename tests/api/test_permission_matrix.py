@@ -69,7 +69,7 @@ _ID = {"public_id": "01a21841-adfe-7714-bf26-e06888ecdc9f"}
 TABLE_ARGUMENTS: dict[str, dict[str, str]] = {
     each.name: (
         {}
-        if each.name in ("openapi", "balance", "projects", "batches")
+        if each.name in ("openapi", "balance", "ledger", "projects", "batches")
         else {"name": "x"}
         if each.name in ("assignment", "approve", "bonus", "reject", "undo", "leave_out", "take_back_in")
         else _ID

@@ -8,6 +8,8 @@ from xml.sax.saxutils import escape
 
 import factory
 
+from mturkhub.accounts.actors import Actor
+from projects.counting import recount
 from projects.models import (
     HIT,
     Assignment,
@@ -18,9 +20,11 @@ from projects.models import (
     Decision,
     HITTemplate,
     HITType,
+    LedgerReason,
     Project,
     RowResult,
 )
+from projects.queueing import price_each
 from projects.states import BatchState, RowProgress
 from tests.factories.accounts import ConnectionFactory, TeamFactory, UserFactory
 from tests.factories.workers import WorkerFactory
@@ -122,6 +126,13 @@ class BatchFactory(_Properties):
             )
             if is_published:
                 HITFactory(row=row, published=True)
+        if is_published:
+            recount(
+                batch.rows.values_list("pk", flat=True),
+                by=Actor(user=batch.created_by),
+                why=LedgerReason.PUBLISHED,
+            )
+            batch.refresh_from_db(fields=["committed"])
         batch.rows_total = len(inputs)
         batch.rows_no_answer = len(inputs) if is_published else 0
         batch.rows_not_published = 0 if is_published else len(inputs)
@@ -182,6 +193,8 @@ class HITFactory(factory.django.DjangoModelFactory):
     team = factory.SelfAttribute("row.batch.team")
     connection = factory.SelfAttribute("row.batch.connection")
     max_assignments = factory.SelfAttribute("row.batch.max_assignments")
+    price_each = factory.LazyAttribute(lambda hit: price_each(hit.batch, hit.max_assignments))
+    reserved_on = NOON.date().replace(day=1)
     due_at = NOON
     by = factory.SelfAttribute("row.batch.created_by")
 

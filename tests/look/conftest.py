@@ -22,7 +22,7 @@ from mturkhub.intentions.models import Job
 from projects.actions.reviews import approve_assignment, leave_out, reject_assignment
 from projects.actions.uploads import upload_file
 from projects.counting import recount
-from projects.models import Assignment, Batch, BatchUpload, Project
+from projects.models import Assignment, Batch, BatchUpload, Project, Reconciliation
 from tests.conftest import Person
 from tests.factories import (
     AccountGrantFactory,
@@ -110,6 +110,16 @@ def lab(team: Team, connection: Connection, olive: Person, bells: None) -> Lab:
         published=True,
     )
     decided, untouched = _answer(batch, olive, connection)
+    Reconciliation.objects.create(
+        connection=connection,
+        opening=Decimal(1000),
+        opened_at=clock.now() - timedelta(days=30),
+        balance=Decimal("987.65"),
+        read_at=clock.now(),
+        held=Decimal("1.80"),
+        paid=Decimal("0.18"),
+        on_its_way=Decimal("0.60"),
+    )
     production = ConnectionFactory(
         account=connection.account,
         environment="production",

@@ -55,6 +55,8 @@ TABLE = [
     # Open to everybody: it holds no data.
     Asked("openapi", "get", "200 200 200 200 200 200 200"),
     Asked("balance", "get", READ),
+    # Of the own team; Workers under pseudonyms where that is all one may see.
+    Asked("ledger", "get", READ),
     Asked("projects", "get", READ),
     # Stan owns a team of his own, and may make a project there.
     Asked("projects", "post", "201 201 403 403 201 401 403", body=_PROJECT),

@@ -48,6 +48,8 @@ ROWS = {
         post="302 403 403 403 302 302",
         data={"whose": "", "limit": "250.00", "period": "month"},
     ),
+    "projects:ledger": Row(get=SIGNED_IN),
+    "projects:download_ledger": Row(get=SIGNED_IN),
     "projects:remove_budget": Row(
         post="302 403 403 403 404 302", arguments=lambda world: {"public_id": world.budget.public_id}
     ),

@@ -80,6 +80,15 @@ _STATEMENTS = [
     from projects_assignment where batch_id = %(batch)s and status = 'Approved' and id %% 3 = 0
     """,
     """
+    insert into projects_ledgerentry (
+        team_id, connection_id, batch_id, hit_id, assignment_id, worker_id, kind, amount, fee, answers, reason, at,
+        by_rule
+    )
+    select team_id, connection_id, batch_id, hit_id, id, worker_id, 'paid', 0.06, 0.01, 1, 'approved',
+        submitted_at, 'large'
+    from projects_assignment where batch_id = %(batch)s and status = 'Approved'
+    """,
+    """
     update projects_batch set rows_total = %(rows)s, answer_fields = '["sentiment"]',
         rows_not_published = 0, rows_no_answer = found.no_answer, rows_some_answers = found.some_answers,
         rows_to_review = found.to_review, rows_decided = found.decided, rows_failed = found.failed,
@@ -99,7 +108,7 @@ _STATEMENTS = [
 _TABLES = (
     "projects_batchrow, projects_rowresult, projects_hit, projects_assignment, projects_assignmentanswer, "
 )
-_TABLES += "workers_worker, workers_teamworker, accounts_event, projects_batch"
+_TABLES += "workers_worker, workers_teamworker, accounts_event, projects_ledgerentry, projects_batch"
 
 
 def fill(batch: Batch, rows: int, *, hit_type: HITType) -> None:

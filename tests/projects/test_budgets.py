@@ -393,6 +393,21 @@ def test_a_bonus_is_committed_then_paid(
     assert spent(limit("1", mina.user)) == ("0.36", "0.60")
 
 
+def test_what_is_the_first_of_a_month_counts_in_it(
+    live: Live, mina: Person, limit: Callable[..., Budget]
+) -> None:
+    answer = live.collect_one()
+    limit("1", period=MONTH)
+    clock.advance(timedelta(days=32))
+
+    with pytest.raises(ActionRefused, match=r"costs \$1\.20 .* has \$1\.00 left"):
+        send_bonus(answer, by=mina.actor, amount=Decimal("1.00"), reason="Careful")
+    send_bonus(answer, by=mina.actor, amount=Decimal("0.50"), reason="Careful")
+
+    newest = BudgetSpend.objects.latest("begins_on")
+    assert newest.committed == Decimal("0.60")
+
+
 def test_a_bonus_that_is_refused_costs_nothing(
     live: Live, mina: Person, market: FakeMTurk, limit: Callable[..., Budget]
 ) -> None:

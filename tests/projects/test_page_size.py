@@ -50,6 +50,9 @@ def addresses(world: World) -> Iterator[tuple[str, str]]:
         yield name, reverse(f"projects:{name}", args=[batch.public_id])
     for name in ("home", "projects", "review"):
         yield name, reverse(f"projects:{name}")
+    money = reverse("projects:ledger")
+    yield "ledger", f"{money}?batch={batch.public_id}"
+    yield "ledger of a kind", f"{money}?kind=paid&batch={batch.public_id}"
     yield "project", reverse("projects:project", args=[batch.project.public_id])
     yield "row", reverse("projects:row", args=[batch.public_id, batch.rows_total // 2 + 10])
     rows = reverse("projects:batch_rows", args=[batch.public_id])

@@ -26,7 +26,7 @@ from projects.queueing import begin_scheduled, plan_again
 from projects.states import BatchState
 from tests.conftest import Person
 from tests.factories import BatchFactory, ProjectFactory
-from tests.fakes.mturk import FakeMTurk
+from tests.fakes.mturk import FakeMTurk, refusal
 from tests.projects.live import Live
 
 pytestmark = pytest.mark.django_db
@@ -245,6 +245,23 @@ def test_asking_again_twice_asks_for_what_the_second_round_did_not_bring(live: L
 
     assert plan.answers == 5
     assert sorted(HIT.objects.filter(round=2).values_list("max_assignments", flat=True)) == [2, 3]
+
+
+def test_a_round_that_could_not_be_created_is_no_hindrance_to_asking_again(live: Live, mina: Person) -> None:
+    live.later(days=8)
+    live.collect()
+    republish(live.batch, by=mina.actor)
+    live.market.fail(
+        "CreateHITWithHITType",
+        lambda name: refusal(name, "", "Not valid.", "ParameterValidationError"),
+        times=2,
+    )
+    create(live)
+    assert set(HIT.objects.filter(round=1).values_list("publish_state", flat=True)) == {"failed"}
+
+    republish(live.batch, by=mina.actor)
+
+    assert sorted(HIT.objects.filter(round=2).values_list("max_assignments", flat=True)) == [3, 3]
 
 
 def test_answers_asked_for_on_top_are_missing_too(live: Live, mina: Person) -> None:
