@@ -28,6 +28,7 @@ OWN_SENTENCES = {
     "assignment.undone": "took a decision back",
     "assignment.bonus": "sent a bonus of {amount}, {total} with the fee: {reason}",
     "assignment.bonus_retried": "tried a bonus of {amount} again",
+    "batch.adopted": "began to adopt HITs made elsewhere, of the type {hit_type}, in it",
     "batch.cancelled": "cancelled it, with {waiting} still to be created",
     "batch.changed": "changed the settings",
     "batch.closed": "closed it: everything is decided and stored",

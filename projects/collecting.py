@@ -28,6 +28,7 @@ from mturkhub.workers.naming import ensure_team_workers
 from projects.annotations import read_annotation
 from projects.budgets import release
 from projects.counting import recount
+from projects.elsewhere import note_gone, note_strangers
 from projects.models import HIT, Assignment, AssignmentAnswer, Batch, Decision, HITType, Sweep
 from projects.models.project import Approval
 from projects.models.sweep import sweep_interval
@@ -100,6 +101,7 @@ class _Sweeper:
     gateway: MTurkGateway
     record: Sweep
     seen: set[int] = field(default_factory=set)
+    seen_elsewhere: set[int] = field(default_factory=set)
 
     def run(self) -> None:
         is_full = self._is_full_sweep_due()
@@ -113,6 +115,8 @@ class _Sweeper:
             )
         self._ask_for_missing()
         self._count_sweeps_without()
+        if not self._something_was_deleted():
+            note_gone(self.connection, self.seen_elsewhere, begun_at=self.record.begun_at)
 
     def _is_full_sweep_due(self) -> bool:
         """Whether the last sweep that asked for everything open is a day old: the first of each day does."""
@@ -135,7 +139,9 @@ class _Sweeper:
         known = {str(hit.mturk_id): hit for hit in self._hits().filter(mturk_id__in=ids)}
         strangers = [remote for remote in page if remote.hit_id not in known]
         known.update(self._recognise(strangers))
-        self.record.hits_elsewhere += len(page) - len(known)
+        strangers = [remote for remote in strangers if remote.hit_id not in known]
+        self.seen_elsewhere |= note_strangers(self.connection, strangers)
+        self.record.hits_elsewhere += len(strangers)
         self.seen.update(hit.pk for hit in known.values())
         return known
 

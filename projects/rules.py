@@ -103,7 +103,17 @@ def check_can_publish_rest(batch: Batch) -> None:
         raise ActionRefused(f"“{batch}” is {batch.state}, and none of its rows waits to be published.")
 
 
+def check_can_make_hits(batch: Batch) -> None:
+    """A further HIT needs the row's input, and of what was made elsewhere nobody here knows it."""
+    if batch.adopted_at:
+        raise ActionRefused(
+            f"“{batch}” was made elsewhere, so no new HITs are made for its rows: nobody here knows what each of them "
+            "asked. Its HITs can be given more time; more answers, too, unless nine would become ten."
+        )
+
+
 def check_can_republish(batch: Batch) -> None:
+    check_can_make_hits(batch)
     if batch.state != BatchState.LIVE:
         raise ActionRefused(f"“{batch}” is {batch.state}: only what is live can be asked for again.")
 

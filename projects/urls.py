@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from projects.views import activity, batches, hits, money, payments, projects, reviews, templates, uploads
+from projects.views import (
+    activity,
+    batches,
+    elsewhere,
+    hits,
+    money,
+    payments,
+    projects,
+    reviews,
+    templates,
+    uploads,
+)
 
 app_name = "projects"
 
@@ -12,6 +23,11 @@ urlpatterns = [
     path("activity/activity.csv", activity.download_activity, name="download_activity"),
     path("money/", money.money, name="money"),
     path("money/budgets/<uuid:public_id>/remove/", money.remove_budget, name="remove_budget"),
+    path("connections/<uuid:public_id>/elsewhere/", elsewhere.made_elsewhere, name="made_elsewhere"),
+    path("connections/<uuid:public_id>/elsewhere/count/", elsewhere.elsewhere_count, name="elsewhere_count"),
+    path("connections/<uuid:public_id>/elsewhere/look/", elsewhere.look_elsewhere, name="look_elsewhere"),
+    path("connections/<uuid:public_id>/elsewhere/adopt/", elsewhere.adopt, name="adopt"),
+    path("connections/<uuid:public_id>/elsewhere/import/", elsewhere.import_history, name="import_history"),
     path("projects/", projects.projects, name="projects"),
     path("projects/new/", projects.create_project, name="create_project"),
     path("projects/<uuid:public_id>/", projects.project, name="project"),

@@ -5,11 +5,11 @@ Each verb has a plan, which says what it would do and cost, and an action, which
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, Subquery, Sum
+from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from mturkhub.accounts.activity import record
@@ -68,6 +68,11 @@ def _check_price(batch: Batch, total: Decimal, max_cost: Decimal | None) -> None
     rules.check_balance_covers(batch.connection.balance, total, seen=seen)
 
 
+def _count_from_now(hits: QuerySet[HIT], month: date) -> None:
+    """What was over when it was adopted counts in no budget, until it opens again."""
+    hits.filter(reserved_on=None).update(reserved_on=month)
+
+
 # More answers -------------------------------------------------------------------------------------
 
 
@@ -108,6 +113,8 @@ def plan_extension(batch: Batch, *, by: Actor, answers: int, rows: Sequence[int]
     counts = growing.aggregate(small=Count("pk", filter=~_IS_LARGE), large=Count("pk", filter=_IS_LARGE))
     places, price = _free_places(batch, expired)
     beyond = further.count()
+    if beyond:
+        rules.check_can_make_hits(batch)
     total = price + answers * (
         price_each(batch, 1) * counts["small"]
         + price_each(batch, LARGE_HIT) * counts["large"]
@@ -162,9 +169,10 @@ def extend_answers(
         _, growing, further = _extended(batch, answers, rows)
         expired = list(growing.filter(expires_at__lte=clock.now()).values_list("pk", flat=True))
         changed = HIT.objects.filter(Q(pk__in=growing.values("pk")) | Q(pk__in=further.values("pk")))
-        rows_changed = dict(changed.values_list("row_id", "reserved_on"))
         now = clock.now()
         month = budgets.month_of(batch.team, now)
+        _count_from_now(changed, month)
+        rows_changed = dict(changed.values_list("row_id", "reserved_on"))
         queue_operations(growing, OperationKind.ADD_ANSWERS, answers, by=by)
         if expired:
             reopened = HIT.objects.filter(pk__in=expired)
@@ -268,6 +276,7 @@ def extend_time(
             )
         _check_price(batch, plan.total, max_cost)
         _, chosen = _given_time(batch, plan.until, rows)
+        _count_from_now(chosen, budgets.month_of(batch.team, clock.now()))
         rows_changed = dict(chosen.values_list("row_id", "reserved_on"))
         queue_operations(chosen, OperationKind.EXPIRE, plan.until.isoformat(), by=by)
         recount(rows_changed)

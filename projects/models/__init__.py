@@ -5,6 +5,7 @@ from projects.models.batch import Batch, BatchRow, BatchUpload, RowResult
 from projects.models.bonus import Bonus
 from projects.models.budget import Budget, BudgetPeriod, BudgetScope, BudgetSpend
 from projects.models.decision import Decision
+from projects.models.foreign_hit import ForeignHIT
 from projects.models.hit import HIT, HITType
 from projects.models.project import HITProperties, HITTemplate, Project
 from projects.models.sweep import Sweep
@@ -22,6 +23,7 @@ __all__ = [
     "BudgetScope",
     "BudgetSpend",
     "Decision",
+    "ForeignHIT",
     "HITProperties",
     "HITTemplate",
     "HITType",

@@ -107,6 +107,8 @@ class Batch(HITProperties):
 
     created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
+    # When its HITs, which were made elsewhere, were adopted; see `projects.adopting`.
+    adopted_at = models.DateTimeField(null=True, blank=True)
     # How it is published: only so many rows at first, so many an hour, not before this time. Empty: all, at once, now.
     first_rows = models.PositiveIntegerField(null=True, blank=True)
     rows_per_hour = models.PositiveIntegerField(null=True, blank=True)

@@ -2,6 +2,7 @@
 the console stays silent, and with it the content security policy."""
 
 import time
+import uuid
 from collections.abc import Callable
 from decimal import Decimal
 
@@ -14,12 +15,13 @@ from pytest_django import Settings
 from mturkhub.accounts.sign_in_links import new_sign_in_link
 from mturkhub.common import clock
 from projects.actions.budgets import set_budget
-from projects.models import BudgetPeriod, HITType
+from projects.models import BudgetPeriod, ForeignHIT, HITType
 from tests.conftest import Person
 from tests.factories import ApiTokenFactory, BatchFactory, ProjectFactory
-from tests.look.conftest import Asked, Lab, address
+from tests.look.conftest import LONG, UNBROKEN, Asked, Lab, address
 from tests.look.looking import faults_of, looked_at
 from tests.projects.large import fill
+from tests.projects.test_made_elsewhere import fill_account
 from tests.test_permission_matrix import TABLE
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -74,6 +76,32 @@ def test_pages_of_a_full_batch(olive: Person, lab: Lab, window_of: Window) -> No
                 f"{address('projects:batch_rows', batch)}?at=%3E49950",
                 address("projects:review_batch", batch),
                 f"{address('projects:decide_many', batch)}?verdict=approve",
+            ],
+        )
+        == []
+    )
+
+
+def test_pages_of_what_was_made_elsewhere(olive: Person, lab: Lab, window_of: Window) -> None:
+    connection = lab.batch.connection.public_id
+    empty = [address("projects:made_elsewhere", connection), address("accounts:connection", connection)]
+    assert faults_of(window_of(olive), empty) == []
+    fill_account(lab.batch.connection, 50_000)
+    maker = uuid.uuid4()
+    ForeignHIT.objects.filter(mturk_id__in=["3OLD7", "3OLD8"]).update(
+        installation=maker, title=LONG, annotation=UNBROKEN
+    )
+
+    assert (
+        faults_of(
+            window_of(olive),
+            [
+                *empty,
+                f"{address('projects:made_elsewhere', connection)}?text=nothing",
+                f"{address('projects:made_elsewhere', connection)}?maker={maker}&confirmed=1",
+                address("projects:adopt", connection),
+                f"{address('projects:adopt', connection)}?maker={maker}&confirmed=1",
+                address("projects:import_history", connection),
             ],
         )
         == []

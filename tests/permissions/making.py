@@ -41,7 +41,17 @@ def _token(world):
     return {"token": url.split("/")[2]}
 
 
+_CONNECTION = {"arguments": lambda world: {"public_id": world.connection.public_id}}
+
 ROWS = {
+    # What was made elsewhere on an account is its owners' alone; nothing is there to be adopted.
+    "projects:made_elsewhere": Row(get="200 403 403 403 404 302", **_CONNECTION),
+    "projects:elsewhere_count": Row(get="200 403 403 403 404 302", **_CONNECTION),
+    "projects:look_elsewhere": Row(post="302 403 403 403 404 302", **_CONNECTION),
+    "projects:adopt": Row(get="200 403 403 403 404 302", post="409 403 403 403 404 302", **_CONNECTION),
+    "projects:import_history": Row(
+        get="200 403 403 403 404 302", post="302 403 403 403 404 302", **_CONNECTION
+    ),
     # Stan and everybody else see the money of their own team; owners set budgets, Stan of his own.
     "projects:money": Row(
         get=SIGNED_IN,
