@@ -28,6 +28,7 @@ from mturkhub.workers.naming import ensure_team_workers
 from projects.annotations import read_annotation
 from projects.budgets import release
 from projects.counting import recount
+from projects.differences import name_changes, name_deciders, name_deletion
 from projects.elsewhere import note_gone, note_strangers
 from projects.models import HIT, Assignment, AssignmentAnswer, Batch, Decision, HITType, Sweep
 from projects.models.project import Approval
@@ -264,7 +265,7 @@ class _Sweeper:
             return None if error.is_gone else error
 
     def _store_status(self, listed: Sequence[tuple[HIT, RemoteHIT]]) -> None:
-        changed = []
+        changed = name_changes(listed)
         for hit, remote in listed:
             unusable = _unusable(remote)
             fresh = (remote.hit_status, remote.expires_at, remote.max_assignments, None, unusable)
@@ -278,7 +279,10 @@ class _Sweeper:
                 hit.hit_status, hit.expires_at, hit.max_assignments, hit.missing_since, hit.unusable = fresh
                 changed.append(hit)
         with transaction.atomic():
-            fields = ["hit_status", "expires_at", "max_assignments", "missing_since", "unusable"]
+            fields = [
+                *("hit_status", "expires_at", "max_assignments", "missing_since", "unusable"),
+                "changed_elsewhere",
+            ]
             HIT.objects.bulk_update(changed, fields)
             recount(hit.row_id for hit in changed)
 
@@ -306,8 +310,9 @@ class _Sweeper:
             hit.missing_since, hit.unusable = clock.now(), hit.max_assignments
         else:
             hit.hit_status, hit.unusable = remote.hit_status, _unusable(remote)
+            name_deletion(hit)
         with transaction.atomic():
-            hit.save(update_fields=["missing_since", "hit_status", "unusable"])
+            hit.save(update_fields=["missing_since", "hit_status", "unusable", "changed_elsewhere"])
             recount([hit.row_id])
 
     def _count_sweeps_without(self) -> None:
@@ -486,6 +491,7 @@ def _assignment(
     if connection.environment == Environment.LOCAL and record.worker_id.startswith(TEST_WORKER):
         assignment.left_out_at = clock.now()
         assignment.left_out_reason = "Answered by a test Worker."
+    name_deciders([assignment])
     return assignment
 
 
@@ -503,6 +509,7 @@ def note_remote_status(pairs: Sequence[tuple[Assignment, RemoteAssignment]]) -> 
             assignment.status, assignment.approved_at, assignment.rejected_at, assignment.feedback = fresh
             changed.append(assignment)
     decided = [each for each in changed if each.status != AssignmentStatus.SUBMITTED]
+    name_deciders(decided)
     overtaken = Decision.objects.filter(
         assignment__in=decided, state__in=[IntentionState.WAITING, IntentionState.QUEUED]
     )
@@ -517,7 +524,8 @@ def note_remote_status(pairs: Sequence[tuple[Assignment, RemoteAssignment]]) -> 
         if assignment.pk in freed:
             assignment.pending_verdict = ""
     Assignment.objects.bulk_update(
-        changed, ["status", "approved_at", "rejected_at", "feedback", "pending_verdict"]
+        changed,
+        ["status", "approved_at", "rejected_at", "feedback", "pending_verdict", "decided_elsewhere"],
     )
     return changed
 

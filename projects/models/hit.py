@@ -7,8 +7,16 @@ from mturkhub.accounts.models import Connection, Team
 from mturkhub.common.public_ids import new_public_id
 from mturkhub.intentions.models import Intention, IntentionState
 from projects.models.batch import Batch, BatchRow
-from projects.querysets import HITQuerySet
+from projects.querysets import CHANGED_ELSEWHERE, HITQuerySet
 from projects.states import HITStatus
+
+
+class ChangedElsewhere(models.TextChoices):
+    """What somebody did to a HIT without us."""
+
+    EXPIRED = "expired", "Expired elsewhere"
+    REOPENED = "reopened", "Given more time elsewhere"
+    DELETED = "deleted", "Deleted elsewhere"
 
 
 class HITType(models.Model):
@@ -67,6 +75,11 @@ class HIT(Intention):
     # Slots of a HIT that is over or gone which nobody has used.
     unusable = models.PositiveIntegerField(default=0, db_default=0)
 
+    # The last change of it that was not ours; see `projects.differences`.
+    changed_elsewhere = models.CharField(
+        max_length=10, choices=ChangedElsewhere.choices, blank=True, default="", db_default=""
+    )
+
     # The counters ListHITs showed before the last fetch that held everything they promised.
     listed_status = models.CharField(max_length=20, blank=True)
     listed_max = models.PositiveIntegerField(null=True, blank=True)
@@ -112,6 +125,7 @@ class HIT(Intention):
             models.Index(
                 fields=["connection", "id"], name="hit_bonuses_unread", condition=Q(bonuses_unread=True)
             ),
+            models.Index(fields=["batch"], name="hit_changed_elsewhere", condition=CHANGED_ELSEWHERE),
             models.Index(
                 fields=["connection", "fetch_wanted_at"],
                 name="hit_fetch_wanted",

@@ -29,6 +29,7 @@ from projects.actions.batches import collect_now as collect
 from projects.actions.batches import pause_batch, resume_batch, retry_failed_hits
 from projects.activity import parts_of_batch
 from projects.costs import hourly_wage, paid_and_held
+from projects.differences import differences_of
 from projects.filters import MOST_COUNTED, ROW_SORTS, RowFilter, page_of
 from projects.means import main_field, mean, shown
 from projects.models import HIT, Assignment, Batch, BatchRow, Bonus, RowResult
@@ -174,6 +175,7 @@ def progress(batch: Batch) -> dict[str, Any]:
         "wage": median_wage(batch),
         "target": batch.team.target_hourly_wage,
         "failures": _failures(batch),
+        "differences": differences_of(batch),
         "waiting": _waiting_to_be_created(batch),
         "next_auto_approval": _next_auto_approval(batch),
     }
