@@ -474,6 +474,7 @@ def _make_rows(batch: Batch, wanted: Sequence[ForeignHIT], job: Job) -> None:
                 hit_status=foreign.hit_status,
                 mturk_created_at=foreign.mturk_created_at,
                 expires_at=foreign.expires_at,
+                annotation=foreign.annotation,
                 unusable=foreign.available if foreign.is_over else 0,
                 due_at=now,
                 by_id=job.by_id,

@@ -111,9 +111,9 @@ class _Sweeper:
             self.record.pages += 1
             self.record.hits_listed += len(page)
             known = self._known(page)
-            self._collect(
-                [(known[remote.hit_id], remote) for remote in page if remote.hit_id in known], is_full
-            )
+            ours = [(known[remote.hit_id], remote) for remote in page if remote.hit_id in known]
+            # What was read from a file is as the file says.
+            self._collect([(hit, remote) for hit, remote in ours if not hit.batch.imported_at], is_full)
         self._ask_for_missing()
         self._count_sweeps_without()
         if not self._something_was_deleted():

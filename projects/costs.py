@@ -45,7 +45,7 @@ def paid_and_held(batch: Batch) -> tuple[Decimal, Decimal]:
     open_answers = max(0, batch.answers_expected - batch.answers_approved - batch.answers_rejected)
     never_sent = (batch.rows_not_published + batch.rows_failed) * batch.max_assignments
     if batch.ended_at:
-        open_answers, never_sent = batch.answers_submitted, 0
+        open_answers, never_sent = 0 if batch.imported_at else batch.answers_submitted, 0
     return each * batch.answers_approved + batch.bonuses_paid, each * max(0, open_answers - never_sent)
 
 

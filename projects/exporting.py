@@ -108,7 +108,7 @@ class _Writer:
             f"${batch.reward}",
             pacific(hit.mturk_created_at),
             str(hit.max_assignments),
-            annotation_for(hit, project_id=batch.project_id, installation=self.installation),
+            self._annotation(hit),
             _seconds(batch.assignment_duration),
             _seconds(batch.auto_approval_delay),
             pacific(hit.expires_at),
@@ -128,6 +128,11 @@ class _Writer:
             rates.month,
             rates.week,
         ]
+
+    def _annotation(self, hit: HIT) -> str:
+        if self.batch.is_from_elsewhere:
+            return hit.annotation
+        return annotation_for(hit, project_id=self.batch.project_id, installation=self.installation)
 
 
 def pacific(moment: datetime | None) -> str:

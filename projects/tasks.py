@@ -18,7 +18,7 @@ from mturkhub.gateway.rate_budget import Lane
 from mturkhub.intentions.claiming import ring
 from mturkhub.intentions.models import IntentionState, Job, JobState, Operation
 from mturkhub.intentions.settling import clear_all_stale, connections_to_settle, settle_connection
-from projects import adopting
+from projects import adopting, importing
 from projects.balances import refresh_balance
 from projects.bulk_deciding import run_chunk
 from projects.checking import delete_expired_uploads, run_check, uploads_to_check
@@ -196,6 +196,8 @@ def run_job(job_id: int) -> None:
     if job.kind in adopting.KINDS:
         connection = Connection.objects.get(pk=job.arguments["connection"])
         goes_on = adopting.run_chunk(job, gateway=gateway_for(connection, Lane.COLLECTING))
+    elif job.kind == importing.IMPORT_RESULTS:
+        goes_on = importing.run(job)
     else:
         goes_on = run_chunk(job)
     if goes_on:

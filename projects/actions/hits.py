@@ -5,11 +5,11 @@ Each verb has a plan, which says what it would do and cost, and an action, which
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from mturkhub.accounts.activity import record
@@ -66,11 +66,6 @@ def _check_price(batch: Batch, total: Decimal, max_cost: Decimal | None) -> None
     rules.check_max_cost(total, max_cost)
     seen = balance_seen(batch.connection, batch.team_id)
     rules.check_balance_covers(batch.connection.balance, total, seen=seen)
-
-
-def _count_from_now(hits: QuerySet[HIT], month: date) -> None:
-    """What was over when it was adopted counts in no budget, until it opens again."""
-    hits.filter(reserved_on=None).update(reserved_on=month)
 
 
 # More answers -------------------------------------------------------------------------------------
@@ -171,7 +166,7 @@ def extend_answers(
         changed = HIT.objects.filter(Q(pk__in=growing.values("pk")) | Q(pk__in=further.values("pk")))
         now = clock.now()
         month = budgets.month_of(batch.team, now)
-        _count_from_now(changed, month)
+        budgets.count_from_now(changed, month)
         rows_changed = dict(changed.values_list("row_id", "reserved_on"))
         queue_operations(growing, OperationKind.ADD_ANSWERS, answers, by=by)
         if expired:
@@ -276,7 +271,7 @@ def extend_time(
             )
         _check_price(batch, plan.total, max_cost)
         _, chosen = _given_time(batch, plan.until, rows)
-        _count_from_now(chosen, budgets.month_of(batch.team, clock.now()))
+        budgets.count_from_now(chosen, budgets.month_of(batch.team, clock.now()))
         rows_changed = dict(chosen.values_list("row_id", "reserved_on"))
         queue_operations(chosen, OperationKind.EXPIRE, plan.until.isoformat(), by=by)
         recount(rows_changed)

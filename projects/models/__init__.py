@@ -8,6 +8,7 @@ from projects.models.decision import Decision
 from projects.models.foreign_hit import ForeignHIT
 from projects.models.hit import HIT, HITType
 from projects.models.project import HITProperties, HITTemplate, Project
+from projects.models.results_upload import ResultsUpload
 from projects.models.sweep import Sweep
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "HITTemplate",
     "HITType",
     "Project",
+    "ResultsUpload",
     "RowResult",
     "Sweep",
 ]

@@ -71,6 +71,8 @@ class HIT(Intention):
     mturk_id = models.CharField(max_length=64, null=True, blank=True)  # noqa: DJ001 - unique where known
     hit_status = models.CharField(max_length=20, choices=HITStatus.choices, blank=True)
     mturk_created_at = models.DateTimeField(null=True, blank=True)
+    # RequesterAnnotation of a HIT that was made elsewhere; of our own it follows from the row.
+    annotation = models.TextField(blank=True, default="", db_default="")
     expires_at = models.DateTimeField(null=True, blank=True)
     # Slots of a HIT that is over or gone which nobody has used.
     unusable = models.PositiveIntegerField(default=0, db_default=0)

@@ -117,7 +117,7 @@ def _is_collecting(batch: Batch) -> bool:
 
 def waiting_count(batch: Batch) -> int:
     """Answers that wait for a person: the batch's own count without those that are being decided right now."""
-    if not batch.answers_submitted:
+    if not batch.answers_submitted or batch.imported_at:
         return 0
     return max(0, batch.answers_submitted - pending_count(batch))
 
@@ -205,6 +205,8 @@ def median_wage(batch: Batch) -> Decimal | None:
 
 
 def _next_auto_approval(batch: Batch) -> Any:
+    if batch.imported_at:
+        return None
     waiting = Assignment.objects.filter(batch=batch).awaiting_review().exclude(auto_approval_at=None)
     return waiting.order_by("auto_approval_at").values_list("auto_approval_at", flat=True).first()
 

@@ -43,7 +43,7 @@ def review(request: TeamRequest) -> HttpResponse:
     waiting = Assignment.objects.filter(batch=OuterRef("pk")).awaiting_review().order_by("submitted_at")
     batches = (
         Batch.objects.for_actor(request.actor)
-        .filter(answers_submitted__gt=0)
+        .filter(answers_submitted__gt=0, imported_at=None)
         .select_related("project", "connection")
         .annotate(oldest=Subquery(waiting.values("submitted_at")[:1]))
         .filter(oldest__isnull=False)
@@ -360,7 +360,7 @@ def _needs(published: Any, connections: Any, *, by: Actor) -> list[dict[str, str
         needs.append(
             _need("orange", f"{batch} is paused. {batch.state_reason}", "Look", "projects:batch", batch)
         )
-    for batch in published.filter(answers_submitted__gt=0).order_by("pk")[:8]:
+    for batch in published.filter(answers_submitted__gt=0, imported_at=None).order_by("pk")[:8]:
         count = waiting_count(batch)
         if count:
             answers = f"{count:,} answer{'s wait' if count != 1 else ' waits'}"
