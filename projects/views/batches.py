@@ -61,7 +61,8 @@ def batch_or_404(request: TeamRequest, public_id: uuid.UUID) -> Batch:
 
 def head(request: TeamRequest, batch: Batch, tab: str) -> dict[str, Any]:
     """What the head of each tab shows."""
-    group = HIT.objects.published().filter(batch=batch).select_related("hit_type").first()
+    at_market = HIT.objects.none() if batch.imported_at else HIT.objects.published().filter(batch=batch)
+    group = at_market.select_related("hit_type").first()
     group_id = group.hit_type.mturk_id if group and group.hit_type else ""
     site = batch.connection.worker_site_url.rstrip("/")
     is_local = batch.connection.environment == "local"
