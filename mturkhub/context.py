@@ -26,6 +26,7 @@ def _count_to_review(actor: Any) -> int:
     waiting = (
         Assignment.objects.for_actor(actor)
         .awaiting_review()
+        .filter(batch__imported_at=None)
         .exclude(connection__environment="sandbox")
         .values("pk")[:1000]
     )

@@ -28,6 +28,7 @@ OWN_SENTENCES = {
     "assignment.undone": "took a decision back",
     "assignment.bonus": "sent a bonus of {amount}, {total} with the fee: {reason}",
     "assignment.bonus_retried": "tried a bonus of {amount} again",
+    "batch.adopted": "began to adopt HITs made elsewhere, of the type {hit_type}, in it",
     "batch.cancelled": "cancelled it, with {waiting} still to be created",
     "batch.changed": "changed the settings",
     "batch.closed": "closed it: everything is decided and stored",
@@ -41,6 +42,7 @@ OWN_SENTENCES = {
     "batch.given_time": "opened {given} until {until}, for {total}",
     "batch.held_up": "paused publishing: {reason}",
     "batch.paused": "paused publishing",
+    "batch.imported": "imported {answers} from the file {file} in it",
     "batch.not_begun": "did not publish as scheduled: {reason}",
     "batch.published": "published {rows} for {total}",
     "batch.republished": "asked again for {more} to {extended}, for {total}",
@@ -58,6 +60,7 @@ OWN_SENTENCES = {
     "template.saved": "saved the template {thing}",
     "upload.encoding_chosen": "read the upload {thing} as {encoding}",
     "upload.lines_dropped": "dropped {lines} of the upload {thing}",
+    "upload.results": "uploaded the results file {thing}",
     "upload.made": "uploaded {thing}, {rows}",
 }
 # The noun of a verb → what the filter calls it.

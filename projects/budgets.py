@@ -259,6 +259,11 @@ def release(hits: QuerySet[HIT], *, by: Actor) -> None:
         apply_changes(starmap(Change, cursor.fetchall()))
 
 
+def count_from_now(hits: QuerySet[HIT], month: date) -> None:
+    """What was over when it was adopted counts in no budget, until it can cost something again. Recount the rows then."""
+    hits.filter(reserved_on=None).update(reserved_on=month)
+
+
 def check_room(batch: Batch, amount: Decimal, *, months: Iterable[date]) -> None:
     """Raise if what was just committed, so many dollars in these months, is more than a budget allows.
 

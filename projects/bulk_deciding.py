@@ -28,7 +28,7 @@ def run_chunk(job: Job) -> bool:
             return False
         verdict = Verdict(running.arguments["verdict"])
         if not _still_may(running, verdict):
-            _end(running, JobState.STOPPED, f"Stopped: {running.by} may no longer decide in this team.")
+            end_job(running, JobState.STOPPED, f"Stopped: {running.by} may no longer decide in this team.")
             return False
         items = list(running.items.filter(outcome="").order_by("pk")[:CHUNK])
         decided = _decide(running, verdict, [item.target_id for item in items])
@@ -38,7 +38,7 @@ def run_chunk(job: Job) -> bool:
         running.done += len(items)
         running.save(update_fields=["done"])
         if len(items) < CHUNK:
-            _end(running, JobState.DONE, _summary(running))
+            end_job(running, JobState.DONE, _summary(running))
             return False
     return True
 
@@ -89,6 +89,7 @@ def _summary(job: Job) -> str:
     )
 
 
-def _end(job: Job, state: JobState, outcome: str) -> None:
+def end_job(job: Job, state: JobState, outcome: str) -> None:
+    """Nothing more is done of it; the outcome is a sentence."""
     job.state, job.outcome, job.finished_at = state, outcome, clock.now()
     job.save(update_fields=["state", "outcome", "finished_at"])

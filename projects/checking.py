@@ -31,7 +31,7 @@ MOST_ATTEMPTS = 5
 
 def latest_template(project: Project) -> HITTemplate:
     """The version new batches take; raises ActionRefused when nothing has been saved yet."""
-    template = project.templates.order_by("-version").first()
+    template = project.templates.order_by("is_adopted", "-version").first()
     if template is None:
         raise ActionRefused(f"“{project}” has no template yet. Write the question first, then upload.")
     return template

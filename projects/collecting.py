@@ -28,6 +28,8 @@ from mturkhub.workers.naming import ensure_team_workers
 from projects.annotations import read_annotation
 from projects.budgets import release
 from projects.counting import recount
+from projects.differences import name_changes, name_deciders, name_deletion
+from projects.elsewhere import note_gone, note_strangers
 from projects.entering import MARKET
 from projects.models import HIT, Assignment, AssignmentAnswer, Batch, Decision, HITType, Sweep
 from projects.models.project import Approval
@@ -101,6 +103,7 @@ class _Sweeper:
     gateway: MTurkGateway
     record: Sweep
     seen: set[int] = field(default_factory=set)
+    seen_elsewhere: set[int] = field(default_factory=set)
 
     def run(self) -> None:
         is_full = self._is_full_sweep_due()
@@ -109,11 +112,13 @@ class _Sweeper:
             self.record.pages += 1
             self.record.hits_listed += len(page)
             known = self._known(page)
-            self._collect(
-                [(known[remote.hit_id], remote) for remote in page if remote.hit_id in known], is_full
-            )
+            ours = [(known[remote.hit_id], remote) for remote in page if remote.hit_id in known]
+            # What was read from a file is as the file says.
+            self._collect([(hit, remote) for hit, remote in ours if not hit.batch.imported_at], is_full)
         self._ask_for_missing()
         self._count_sweeps_without()
+        if not self._something_was_deleted():
+            note_gone(self.connection, self.seen_elsewhere, begun_at=self.record.begun_at)
 
     def _is_full_sweep_due(self) -> bool:
         """Whether the last sweep that asked for everything open is a day old: the first of each day does."""
@@ -136,7 +141,9 @@ class _Sweeper:
         known = {str(hit.mturk_id): hit for hit in self._hits().filter(mturk_id__in=ids)}
         strangers = [remote for remote in page if remote.hit_id not in known]
         known.update(self._recognise(strangers))
-        self.record.hits_elsewhere += len(page) - len(known)
+        strangers = [remote for remote in strangers if remote.hit_id not in known]
+        self.seen_elsewhere |= note_strangers(self.connection, strangers)
+        self.record.hits_elsewhere += len(strangers)
         self.seen.update(hit.pk for hit in known.values())
         return known
 
@@ -259,7 +266,7 @@ class _Sweeper:
             return None if error.is_gone else error
 
     def _store_status(self, listed: Sequence[tuple[HIT, RemoteHIT]]) -> None:
-        changed = []
+        changed = name_changes(listed)
         for hit, remote in listed:
             unusable = _unusable(remote)
             fresh = (remote.hit_status, remote.expires_at, remote.max_assignments, None, unusable)
@@ -273,7 +280,10 @@ class _Sweeper:
                 hit.hit_status, hit.expires_at, hit.max_assignments, hit.missing_since, hit.unusable = fresh
                 changed.append(hit)
         with transaction.atomic():
-            fields = ["hit_status", "expires_at", "max_assignments", "missing_since", "unusable"]
+            fields = [
+                *("hit_status", "expires_at", "max_assignments", "missing_since", "unusable"),
+                "changed_elsewhere",
+            ]
             HIT.objects.bulk_update(changed, fields)
             recount(hit.row_id for hit in changed)
 
@@ -301,8 +311,9 @@ class _Sweeper:
             hit.missing_since, hit.unusable = clock.now(), hit.max_assignments
         else:
             hit.hit_status, hit.unusable = remote.hit_status, _unusable(remote)
+            name_deletion(hit)
         with transaction.atomic():
-            hit.save(update_fields=["missing_since", "hit_status", "unusable"])
+            hit.save(update_fields=["missing_since", "hit_status", "unusable", "changed_elsewhere"])
             recount([hit.row_id])
 
     def _count_sweeps_without(self) -> None:
@@ -481,6 +492,7 @@ def _assignment(
     if connection.environment == Environment.LOCAL and record.worker_id.startswith(TEST_WORKER):
         assignment.left_out_at = clock.now()
         assignment.left_out_reason = "Answered by a test Worker."
+    name_deciders([assignment])
     return assignment
 
 
@@ -498,6 +510,7 @@ def note_remote_status(pairs: Sequence[tuple[Assignment, RemoteAssignment]]) -> 
             assignment.status, assignment.approved_at, assignment.rejected_at, assignment.feedback = fresh
             changed.append(assignment)
     decided = [each for each in changed if each.status != AssignmentStatus.SUBMITTED]
+    name_deciders(decided)
     overtaken = Decision.objects.filter(
         assignment__in=decided, state__in=[IntentionState.WAITING, IntentionState.QUEUED]
     )
@@ -512,7 +525,8 @@ def note_remote_status(pairs: Sequence[tuple[Assignment, RemoteAssignment]]) -> 
         if assignment.pk in freed:
             assignment.pending_verdict = ""
     Assignment.objects.bulk_update(
-        changed, ["status", "approved_at", "rejected_at", "feedback", "pending_verdict"]
+        changed,
+        ["status", "approved_at", "rejected_at", "feedback", "pending_verdict", "decided_elsewhere"],
     )
     return changed
 

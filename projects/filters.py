@@ -10,10 +10,12 @@ from urllib.parse import urlencode
 from django.db.models import BooleanField, F, Func, Model, OuterRef, Q, QuerySet, Subquery, TextField, Value
 from django.db.models.functions import Cast
 
+from mturkhub.accounts.models import Connection
 from mturkhub.workers.naming import find_workers
-from projects.models import HIT, Assignment, AssignmentAnswer, Batch, BatchRow, RowResult
+from projects.models import HIT, Assignment, AssignmentAnswer, Batch, BatchRow, ForeignHIT, RowResult
+from projects.models.foreign_hit import ForeignHITQuerySet
 from projects.querysets import AssignmentQuerySet
-from projects.states import AssignmentStatus, RowProgress
+from projects.states import AssignmentStatus, HITStatus, RowProgress
 
 PAGE = 50
 MOST_COUNTED = 10_001
@@ -183,6 +185,70 @@ class RowFilter:
         if self.text or self.sort == "newest":
             return None
         return int(getattr(batch, f"rows_{self.progress or 'total'}"))
+
+
+FOREIGN_SHOWN = {
+    "waiting": "Answers wait",
+    **{status.value: status.value for status in HITStatus if status != HITStatus.DISPOSED},
+    "gone": "No longer listed",
+}
+
+
+@dataclass(frozen=True)
+class ForeignFilter:
+    """Which HITs made elsewhere: those of nobody else, or of the one installation that was named and confirmed."""
+
+    show: str = ""
+    text: str = ""
+    hit_type: str = ""
+    maker: uuid.UUID | None = None
+
+    @classmethod
+    def read(cls, query: Mapping[str, Any]) -> "ForeignFilter":
+        show = str(query.get("show", ""))
+        return cls(
+            show=show if show in FOREIGN_SHOWN else "",
+            text=str(query.get("text", ""))[:200].strip().replace("\x00", ""),
+            hit_type=str(query.get("hit_type", ""))[:64].replace("\x00", ""),
+            maker=public_id_or_none(str(query.get("maker", ""))) if query.get("confirmed") else None,
+        )
+
+    @property
+    def values(self) -> dict[str, str]:
+        """For an address or a form: only what differs from the usual."""
+        own = {"show": self.show, "text": self.text, "hit_type": self.hit_type}
+        if self.maker:
+            own |= {"maker": str(self.maker), "confirmed": "1"}
+        return {name: value for name, value in own.items() if value}
+
+    def query(self, **more: str) -> str:
+        return urlencode({**self.values, **more})
+
+    def page(self, connection: Connection, place: str = "", size: int = PAGE) -> "Page":
+        search = self._search if self.text else None
+        return page_of(self._listed(connection).order_by("-id"), place, size, search=search)
+
+    def apply(self, connection: Connection) -> ForeignHITQuerySet:
+        """All that match."""
+        found = self._listed(connection)
+        return found.filter(self._matches) if self.text else found
+
+    def _listed(self, connection: Connection) -> ForeignHITQuerySet:
+        found = ForeignHIT.objects.filter(connection=connection, adopted=None).with_answers_waiting()
+        found = found.filter(gone_at__isnull=self.show != "gone")
+        found = found.filter(installation=self.maker) if self.maker else found.of_nobody_else()
+        if self.show == "waiting":
+            found = found.awaiting_review()
+        elif self.show and self.show != "gone":
+            found = found.filter(hit_status=self.show)
+        return found.filter(hit_type_id=self.hit_type) if self.hit_type else found
+
+    def _search(self, found: QuerySet[Any]) -> QuerySet[Any]:
+        return found.filter(self._matches)
+
+    @property
+    def _matches(self) -> Q:
+        return Q(mturk_id=self.text) | Q(title__icontains=self.text)
 
 
 # Pages by key -------------------------------------------------------------------------------------

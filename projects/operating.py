@@ -436,6 +436,7 @@ _STORED_FIELDS = [
     "expires_at",
     "fetch_wanted_at",
     "unusable",
+    "changed_elsewhere",
 ]
 
 
@@ -455,7 +456,7 @@ def _store_answers(hit: HIT, operation: Operation, now: datetime) -> None:
 
 
 def _store_expiration(hit: HIT, operation: Operation, now: datetime) -> None:
-    hit.expires_at = wanted_expiration(operation) or now
+    hit.expires_at, hit.changed_elsewhere = wanted_expiration(operation) or now, ""
     _is_open_again(hit, now)
 
 

@@ -3,10 +3,15 @@
 from typing import Self, TypeVar
 
 from django.db import models
+from django.db.models import Q
 
 from mturkhub.accounts.querysets import TeamQuerySet
 from mturkhub.intentions.models import OPEN_STATES, IntentionState
 from projects.states import AssignmentStatus, BatchState, HITStatus
+
+# Of Assignments, and of HITs: conditions of indexes.
+DECIDED_ELSEWHERE = Q(decided_elsewhere__gt="")
+CHANGED_ELSEWHERE = Q(changed_elsewhere__gt="") | Q(missing_since__isnull=False)
 
 ModelT = TypeVar("ModelT", bound=models.Model, covariant=True)
 
@@ -31,6 +36,10 @@ class HITQuerySet(TeamQuerySet[ModelT]):
     def failed(self) -> Self:
         return self.filter(publish_state=IntentionState.FAILED)
 
+    def changed_elsewhere(self) -> Self:
+        """Missing at MTurk, or changed without us."""
+        return self.filter(CHANGED_ELSEWHERE)
+
     def at_the_market(self) -> Self:
         """Created, and neither deleted there nor missing."""
         return self.published().filter(missing_since=None).exclude(hit_status=HITStatus.DISPOSED)
@@ -44,6 +53,10 @@ class AssignmentQuerySet(TeamQuerySet[ModelT]):
     def awaiting_review(self) -> Self:
         """Submitted, and nobody here has decided."""
         return self.filter(status=AssignmentStatus.SUBMITTED, pending_verdict="")
+
+    def decided_elsewhere(self) -> Self:
+        """By somebody who is not here, or by MTurk itself."""
+        return self.filter(DECIDED_ELSEWHERE)
 
     def kept(self) -> Self:
         """Not left out of the data."""

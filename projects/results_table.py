@@ -128,7 +128,7 @@ def _cells(batch: Batch) -> tuple[list[str], dict[str, Any]]:
         "%(reward)s",
         _time("h.mturk_created_at"),
         "h.max_assignments",
-        "format(%(annotation)s, h.public_id)",
+        _quoted("h.annotation") if batch.is_from_elsewhere else "format(%(annotation)s, h.public_id)",
         "%(duration)s",
         "%(delay)s",
         _time("h.expires_at"),

@@ -103,7 +103,17 @@ def check_can_publish_rest(batch: Batch) -> None:
         raise ActionRefused(f"“{batch}” is {batch.state}, and none of its rows waits to be published.")
 
 
+def check_can_make_hits(batch: Batch) -> None:
+    """A further HIT needs the row's input, and of what was made elsewhere nobody here knows it."""
+    if batch.adopted_at:
+        raise ActionRefused(
+            f"“{batch}” was made elsewhere, so no new HITs are made for its rows: nobody here knows what each of them "
+            "asked. Its HITs can be given more time; more answers, too, unless nine would become ten."
+        )
+
+
 def check_can_republish(batch: Batch) -> None:
+    check_can_make_hits(batch)
     if batch.state != BatchState.LIVE:
         raise ActionRefused(f"“{batch}” is {batch.state}: only what is live can be asked for again.")
 
@@ -150,8 +160,18 @@ def check_can_close(batch: Batch) -> None:
         raise ActionRefused(f"“{batch}” is {batch.state}: there is nothing to close.")
 
 
+def check_is_at_market(batch: Batch) -> None:
+    """For what was read from a file nothing is ever sent."""
+    if batch.imported_at:
+        raise ActionRefused(
+            f"“{batch}” was imported from a results file, to be read: nothing is sent for it. Decide and pay where its "
+            "HITs were made."
+        )
+
+
 def check_can_decide(assignment: Assignment) -> None:
     """Only what waits can be decided; what MTurk has decided stays, and one decision at a time."""
+    check_is_at_market(assignment.batch)
     if assignment.status != AssignmentStatus.SUBMITTED:
         raise ActionRefused(f"This answer is {assignment.status} already. Nothing was changed.")
     if assignment.pending_verdict:
@@ -163,6 +183,7 @@ def check_can_decide(assignment: Assignment) -> None:
 
 def check_can_overturn(assignment: Assignment, *, now: datetime) -> None:
     """MTurk lets a rejection be overturned until 30 days after the answer came, while the HIT exists."""
+    check_is_at_market(assignment.batch)
     if assignment.status != AssignmentStatus.REJECTED:
         raise ActionRefused(f"This answer is {assignment.status}, not Rejected. Nothing was changed.")
     if assignment.pending_verdict:

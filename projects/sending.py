@@ -239,7 +239,8 @@ def store_told(told: Sequence[Told]) -> None:
             if each.outcome.state in _ENDS:
                 assignment.pending_verdict = ""
         Assignment.objects.bulk_update(
-            locked.values(), ["status", "approved_at", "rejected_at", "feedback", "pending_verdict"]
+            locked.values(),
+            ["status", "approved_at", "rejected_at", "feedback", "pending_verdict", "decided_elsewhere"],
         )
         note_remote_status(
             [(locked[each.decision.assignment_id], each.remote) for each in ours if each.remote]
@@ -255,6 +256,7 @@ _ENDS = {IntentionState.DONE, IntentionState.FAILED, IntentionState.OVERTAKEN, I
 
 def _mark_decided(assignment: Assignment, decision: Decision, now: datetime) -> None:
     """As MTurk will show it; the next fetch brings its own times."""
+    assignment.decided_elsewhere = ""
     assignment.feedback = decision.feedback or (assignment.feedback if decision.is_overturn else "")
     if decision.verdict == Verdict.APPROVE:
         assignment.status, assignment.approved_at = AssignmentStatus.APPROVED.value, now

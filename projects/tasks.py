@@ -18,6 +18,7 @@ from mturkhub.gateway.rate_budget import Lane
 from mturkhub.intentions.claiming import ring
 from mturkhub.intentions.models import IntentionState, Job, JobState, Operation
 from mturkhub.intentions.settling import clear_all_stale, connections_to_settle, settle_connection
+from projects import adopting, importing
 from projects.balances import refresh_balance
 from projects.bulk_deciding import run_chunk
 from projects.checking import delete_expired_uploads, run_check, uploads_to_check
@@ -150,10 +151,9 @@ def collect_connection(connection_id: int) -> None:
 
 @shared_task
 def collect_due_connections() -> None:
-    """Ring for every Connection that has HITs and whose next sweep is due or wished for."""
-    used = Connection.objects.filter(
-        hits__publish_state__in=[IntentionState.PUBLISHED, IntentionState.UNKNOWN]
-    )
+    """Ring for every Connection that has HITs and whose next sweep is due, or where one is wished for."""
+    has_hits = Q(hits__publish_state__in=[IntentionState.PUBLISHED, IntentionState.UNKNOWN])
+    used = Connection.objects.filter(has_hits | Q(sweep_wanted_at__isnull=False))
     now = clock.now()
     for connection in used.distinct():
         is_due = connection.next_sweep_at is None or connection.next_sweep_at <= now
@@ -193,8 +193,16 @@ def refresh_balances() -> None:
 
 @shared_task
 def run_job(job_id: int) -> None:
-    """Decide a chunk of one bulk job's items, and ring for the next."""
-    if run_chunk(Job.objects.get(pk=job_id)):
+    """Work on a chunk of one bulk job's items, and ring for the next."""
+    job = Job.objects.get(pk=job_id)
+    if job.kind in adopting.KINDS:
+        connection = Connection.objects.get(pk=job.arguments["connection"])
+        goes_on = adopting.run_chunk(job, gateway=gateway_for(connection, Lane.COLLECTING))
+    elif job.kind == importing.IMPORT_RESULTS:
+        goes_on = importing.run(job)
+    else:
+        goes_on = run_chunk(job)
+    if goes_on:
         ring(run_job, job_id)
 
 

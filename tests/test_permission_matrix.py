@@ -12,9 +12,10 @@ from mturkhub.accounts.actions.invitations import invite
 from mturkhub.accounts.models import AccountGrant, ApiToken, Connection, Invitation, Team, User
 from mturkhub.common import clock
 from mturkhub.intentions.models import Job
+from projects.actions.results import upload_results
 from projects.actions.reviews import approve_assignment
 from projects.actions.uploads import upload_file
-from projects.models import Assignment, Batch, BatchUpload, Bonus, Budget, Project
+from projects.models import Assignment, Batch, BatchUpload, Bonus, Budget, Project, ResultsUpload
 from tests.factories import (
     AccountGrantFactory,
     ApiTokenFactory,
@@ -29,6 +30,12 @@ from tests.factories import (
 from tests.permissions import ROLES, Row, accounts, api, deciding, making
 
 TABLE: dict[str, Row] = accounts.ROWS | making.ROWS | deciding.ROWS | api.PAGES
+
+
+RESULTS = (
+    "HITId,AssignmentId,WorkerId,AssignmentStatus,AcceptTime,SubmitTime\n"
+    "3OLD,3OLDANSWER,AWANDA,Approved,Wed Nov 20 21:03:26 PST 2019,Wed Nov 20 21:04:26 PST 2019\n"
+)
 
 
 @dataclass
@@ -47,6 +54,7 @@ class World:
     rejected: Assignment
     refused_bonus: Bonus
     upload: BatchUpload
+    results: ResultsUpload
     job: Job
     budget: Budget
     grant: AccountGrant
@@ -83,6 +91,9 @@ def world(team, connection, olive, mina) -> World:
         rejected=AssignmentFactory(hit=batch.hits.first(), status="Rejected", submitted_at=clock.now()),
         refused_bonus=BonusFactory(assignment=decided, state="failed", by=olive.user),
         upload=upload_file(project, by=olive.actor, name="texts.csv", chunks=[b"text\nhello\n"]),
+        results=upload_results(
+            project, by=olive.actor, connection=connection, name="results.csv", chunks=[RESULTS.encode()]
+        ),
         job=Job.objects.create(team=team, kind="decide_many", title="Approve 2 answers", by=olive.user),
         budget=Budget.objects.create(team=team, scope="team", limit=500, set_by=olive.user),
         grant=AccountGrantFactory(account=connection.account),

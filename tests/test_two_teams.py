@@ -79,6 +79,13 @@ SHARED = {
         ("accounts:resume_connection", "post"): 403,
         ("accounts:replace_keys", "get"): 403,
         ("accounts:replace_keys", "post"): 403,
+        ("projects:made_elsewhere", "get"): 403,
+        ("projects:elsewhere_count", "get"): 403,
+        ("projects:look_elsewhere", "post"): 403,
+        ("projects:adopt", "get"): 403,
+        ("projects:adopt", "post"): 403,
+        ("projects:import_history", "get"): 403,
+        ("projects:import_history", "post"): 403,
     },
     "the lender asks": {
         ("accounts:connection", "get"): 200,
@@ -89,6 +96,13 @@ SHARED = {
         ("accounts:account", "get"): 200,
         ("accounts:lend_account", "post"): 302,
         ("accounts:take_account_back", "post"): 302,
+        ("projects:made_elsewhere", "get"): 200,
+        ("projects:elsewhere_count", "get"): 200,
+        ("projects:look_elsewhere", "post"): 302,
+        ("projects:adopt", "get"): 200,
+        ("projects:adopt", "post"): 409,
+        ("projects:import_history", "get"): 200,
+        ("projects:import_history", "post"): 302,
     },
 }
 

@@ -28,6 +28,7 @@ class Permission(StrEnum):
     ASSIGNMENT_LEAVE_OUT = "assignment_leave_out", "leave answers out"
     RESULTS_EXPORT = "results_export", "download results"
     WORKER_IDENTIFY = "worker_identify", "see real Worker ids"
+    HIT_ADOPT = "hit_adopt", "see or adopt what was made elsewhere on the account"
     BUDGET_SET = "budget_set", "set budgets"
     CONNECTION_MANAGE = "connection_manage", "change keys and connections"
     ACCOUNT_LEND = "account_lend", "lend the requester account to other teams"

@@ -15,8 +15,10 @@ SENTENCES = {
     "account.lent_here": "of the team {team} lent us the account {thing}: we may {may}",
     "account.taken_back": "took the account {thing} back from the team {team}",
     "account.taken_back_here": "of the team {team} took the account {thing} back",
+    "connection.adopting": "began to adopt {adopted} made elsewhere on {thing}{whose}",
     "connection.creation_paused": "paused creating HITs on {thing}: {reason}",
     "connection.creation_resumed": "resumed creating HITs on {thing}",
+    "connection.importing": "began to import the history of {thing}",
     "connection.keys_replaced": "replaced the keys of {thing}",
     "connection.made": "made the connection {thing}",
     "connection.test_failed": "tested {thing}, without success: {problem}",
@@ -44,6 +46,7 @@ SENTENCES = {
     "token.revoked": "revoked the token {thing} of {owner}",
 }
 _COUNTED = {
+    "adopted": "HIT",
     "rows": "row",
     "hits": "failed row",
     "answers": "answer",

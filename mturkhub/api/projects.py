@@ -131,7 +131,7 @@ def _shown(projects: Iterable[Project]) -> list[Any]:
 
 
 def _in_full(project: Project) -> Any:
-    latest: HITTemplate | None = project.templates.order_by("-version").first()
+    latest: HITTemplate | None = project.templates.order_by("is_adopted", "-version").first()
     project.html = latest.html if latest else ""  # type: ignore[attr-defined]
     project.template_version = latest.version if latest else None  # type: ignore[attr-defined]
     return ProjectInFull(project).data

@@ -27,7 +27,7 @@ from mturkhub.common.tallies import tallies
 from mturkhub.gateway.errors import MTurkError
 from mturkhub.gateway.failures import UnreadableAnswer, explain
 from mturkhub.gateway.rate_budget import Pace
-from mturkhub.gateway.records import AccountBalance, RemoteAssignment, RemoteBonus, RemoteHIT
+from mturkhub.gateway.records import AccountBalance, RemoteAssignment, RemoteBonus, RemoteHIT, RemoteTerms
 
 if TYPE_CHECKING:
     from mypy_boto3_mturk import MTurkClient
@@ -142,6 +142,10 @@ class MTurkGateway:
 
     def get_hit(self, hit_id: str) -> RemoteHIT:
         return self._call("get_hit", lambda answer: _hit(answer["HIT"]), HITId=hit_id)
+
+    def get_hit_terms(self, hit_id: str) -> RemoteTerms:
+        """GetHIT once more, for what every HIT of a type has in common and for this one's Question."""
+        return self._call("get_hit", lambda answer: _terms(answer["HIT"]), HITId=hit_id)
 
     def list_hits(self) -> Iterator[list[RemoteHIT]]:
         """All HITs but deleted ones, page by page; complete only when exhausted without an error."""
@@ -328,6 +332,19 @@ def _hit(hit: dict[str, Any]) -> RemoteHIT:
         created_at=hit["CreationTime"].astimezone(UTC),
         expires_at=hit["Expiration"].astimezone(UTC),
         requester_annotation=hit.get("RequesterAnnotation", ""),
+        title=hit.get("Title", ""),
+        reward=Decimal(hit.get("Reward", "0.00")),
+    )
+
+
+def _terms(hit: dict[str, Any]) -> RemoteTerms:
+    return RemoteTerms(
+        description=hit.get("Description", ""),
+        keywords=hit.get("Keywords", ""),
+        assignment_duration=timedelta(seconds=hit["AssignmentDurationInSeconds"]),
+        auto_approval_delay=timedelta(seconds=hit.get("AutoApprovalDelayInSeconds", 0)),
+        qualification_requirements=hit.get("QualificationRequirements", []),
+        question=hit.get("Question", ""),
     )
 
 

@@ -1,8 +1,9 @@
 """What comes back from MTurk, as plain frozen records with MTurk's own names."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +30,28 @@ class RemoteHIT:
     created_at: datetime
     expires_at: datetime
     requester_annotation: str
+    title: str
+    # Dollars for one Assignment, fee not included.
+    reward: Decimal
 
     @property
     def submitted_or_decided(self) -> int:
         """How many Assignments ListAssignmentsForHIT should hold, by the counters."""
         return self.max_assignments - self.available - self.pending
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteTerms:
+    """The other half of what GetHIT shows: the terms of the HIT's type, and its Question."""
+
+    description: str
+    keywords: str
+    assignment_duration: timedelta
+    auto_approval_delay: timedelta
+    # As CreateHITType takes them.
+    qualification_requirements: list[dict[str, Any]]
+    # HTMLQuestion, ExternalQuestion or QuestionForm XML, exactly as it came.
+    question: str
 
 
 @dataclass(frozen=True, slots=True)

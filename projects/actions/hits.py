@@ -108,6 +108,8 @@ def plan_extension(batch: Batch, *, by: Actor, answers: int, rows: Sequence[int]
     counts = growing.aggregate(small=Count("pk", filter=~_IS_LARGE), large=Count("pk", filter=_IS_LARGE))
     places, price = _free_places(batch, expired)
     beyond = further.count()
+    if beyond:
+        rules.check_can_make_hits(batch)
     total = price + answers * (
         price_each(batch, 1) * counts["small"]
         + price_each(batch, LARGE_HIT) * counts["large"]
@@ -162,9 +164,10 @@ def extend_answers(
         _, growing, further = _extended(batch, answers, rows)
         expired = list(growing.filter(expires_at__lte=clock.now()).values_list("pk", flat=True))
         changed = HIT.objects.filter(Q(pk__in=growing.values("pk")) | Q(pk__in=further.values("pk")))
-        rows_changed = dict(changed.values_list("row_id", "reserved_on"))
         now = clock.now()
         month = budgets.month_of(batch.team, now)
+        budgets.count_from_now(changed, month)
+        rows_changed = dict(changed.values_list("row_id", "reserved_on"))
         queue_operations(growing, OperationKind.ADD_ANSWERS, answers, by=by)
         if expired:
             reopened = HIT.objects.filter(pk__in=expired)
@@ -269,6 +272,7 @@ def extend_time(
             )
         _check_price(batch, plan.total, max_cost)
         _, chosen = _given_time(batch, plan.until, rows)
+        budgets.count_from_now(chosen, budgets.month_of(batch.team, clock.now()))
         rows_changed = dict(chosen.values_list("row_id", "reserved_on"))
         queue_operations(chosen, OperationKind.EXPIRE, plan.until.isoformat(), by=by)
         recount(rows_changed, by=by, why=LedgerReason.OPENED_AGAIN)

@@ -31,6 +31,7 @@ def send_bonus(assignment: Assignment, *, by: Actor, amount: Decimal, reason: st
     rules.check_bonus(amount, reason)
     with transaction.atomic():
         assignment = _locked(assignment)
+        rules.check_is_at_market(assignment.batch)
         connection = assignment.connection
         check_can_use(connection, assignment.team_id)
         _check_no_equal_one(assignment, amount, reason)

@@ -67,7 +67,7 @@ def save_template(project: Project, html: str, *, by: Actor) -> HITTemplate:
     html = check_html(html)
     with transaction.atomic():
         Project.objects.select_for_update(no_key=True).get(pk=project.pk)
-        latest = project.templates.order_by("-version").first()
+        latest = project.templates.order_by("is_adopted", "-version").first()
         if latest is not None and latest.html == html:
             return latest
         newest = project.templates.aggregate(newest=Max("version"))["newest"] or 0

@@ -19,7 +19,7 @@ from mturkhub.intentions.claiming import ring
 from mturkhub.intentions.models import IntentionState, Job
 from projects import budgets, rules, tasks
 from projects.counting import recount
-from projects.models import Assignment, Batch, Decision
+from projects.models import HIT, Assignment, Batch, Decision
 from projects.states import AssignmentStatus, Verdict
 
 PERMISSIONS = {
@@ -94,9 +94,10 @@ def overturn_rejection(assignment: Assignment, *, by: Actor, feedback: str = "")
         )
         assignment.pending_verdict = Verdict.APPROVE
         assignment.save(update_fields=["pending_verdict"])
+        month = assignment.hit.reserved_on or budgets.month_of(assignment.team, now)
+        budgets.count_from_now(HIT.objects.filter(pk=assignment.hit_id), month)
         recount([assignment.row_id])
-        months = filter(None, [assignment.hit.reserved_on])
-        budgets.check_room(assignment.batch, assignment.batch.reward + fee, months=months)
+        budgets.check_room(assignment.batch, assignment.batch.reward + fee, months=[month])
         record(by, "assignment.overturned", assignment, team_id=assignment.team_id, batch=assignment.batch_id)
         ring(tasks.send_due_decisions, assignment.connection_id, at=decision.due_at)
     return decision
@@ -204,6 +205,7 @@ def decide_many(
 ) -> Job:
     """Choose exactly the answers that wait in this selection, now; a Job decides them, later ones are untouched."""
     check_can(by, PERMISSIONS[verdict], batch.team_id)
+    rules.check_is_at_market(batch)
     rules.check_feedback(verdict, feedback)
     if by.user is None:
         raise ActionRefused("Only a person decides many answers at once.", status=403)

@@ -6,10 +6,12 @@ from projects.models.bonus import Bonus
 from projects.models.budget import Budget, BudgetPeriod, BudgetScope, BudgetSpend
 from projects.models.decision import Decision
 from projects.models.export import Export
+from projects.models.foreign_hit import ForeignHIT
 from projects.models.hit import HIT, HITType
 from projects.models.ledger import LedgerEntry, LedgerKind, LedgerReason
 from projects.models.project import HITProperties, HITTemplate, Project
 from projects.models.reconciliation import Reconciliation
+from projects.models.results_upload import ResultsUpload
 from projects.models.sweep import Sweep
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "BudgetSpend",
     "Decision",
     "Export",
+    "ForeignHIT",
     "HITProperties",
     "HITTemplate",
     "HITType",
@@ -34,6 +37,7 @@ __all__ = [
     "LedgerReason",
     "Project",
     "Reconciliation",
+    "ResultsUpload",
     "RowResult",
     "Sweep",
 ]

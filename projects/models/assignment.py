@@ -9,12 +9,19 @@ from mturkhub.common.public_ids import new_public_id
 from mturkhub.workers.models import Worker
 from projects.models.batch import Batch, BatchRow
 from projects.models.hit import HIT
-from projects.querysets import AssignmentQuerySet
+from projects.querysets import DECIDED_ELSEWHERE, AssignmentQuerySet
 from projects.states import AssignmentStatus, Verdict
 
 _STATUS = ["batch", "status", "pending_verdict"]
 _WAITING = Q(status="Submitted", pending_verdict="")
 _LEFT_OUT = Q(left_out_at__isnull=False)
+
+
+class DecidedElsewhere(models.TextChoices):
+    """Who decided an answer that nobody decided here."""
+
+    AUTO = "auto", "by MTurk itself: its time was up"
+    ELSEWHERE = "elsewhere", "elsewhere, not here"
 
 
 class Assignment(models.Model):
@@ -31,6 +38,11 @@ class Assignment(models.Model):
     status = models.CharField(max_length=20, choices=AssignmentStatus.choices)
     # What an open Decision will make of it, so that pages can say "approving…"; empty when none is open.
     pending_verdict = models.CharField(max_length=10, choices=Verdict.choices, blank=True)
+
+    # Empty where it was decided here, or not at all; see `projects.differences`.
+    decided_elsewhere = models.CharField(
+        max_length=10, choices=DecidedElsewhere.choices, blank=True, default="", db_default=""
+    )
 
     accepted_at = models.DateTimeField()
     submitted_at = models.DateTimeField()
@@ -85,6 +97,7 @@ class Assignment(models.Model):
                 condition=Q(left_out_at__isnull=True),
             ),
             models.Index(fields=["batch", "collected_at"], name="assignment_collected"),
+            models.Index(fields=["batch"], name="assignment_elsewhere", condition=DECIDED_ELSEWHERE),
             models.Index(fields=["batch", "auto_approval_at"], name="assignment_next", condition=_WAITING),
             models.Index(fields=["team", "auto_approval_at"], name="assignment_waiting", condition=_WAITING),
         ]

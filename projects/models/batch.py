@@ -107,6 +107,10 @@ class Batch(HITProperties):
 
     created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
+    # When its HITs, which were made elsewhere, were adopted; see `projects.adopting`.
+    adopted_at = models.DateTimeField(null=True, blank=True)
+    # When it was read from a results file: nothing was and nothing is sent for it; see `projects.importing`.
+    imported_at = models.DateTimeField(null=True, blank=True)
     # How it is published: only so many rows at first, so many an hour, not before this time. Empty: all, at once, now.
     first_rows = models.PositiveIntegerField(null=True, blank=True)
     rows_per_hour = models.PositiveIntegerField(null=True, blank=True)
@@ -149,6 +153,11 @@ class Batch(HITProperties):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_from_elsewhere(self) -> bool:
+        """Its HITs were not made from here, so they carry somebody else's annotation."""
+        return self.adopted_at is not None or self.imported_at is not None
 
     @property
     def answers(self) -> int:

@@ -7,8 +7,16 @@ from mturkhub.accounts.models import Connection, Team
 from mturkhub.common.public_ids import new_public_id
 from mturkhub.intentions.models import Intention, IntentionState
 from projects.models.batch import Batch, BatchRow
-from projects.querysets import HITQuerySet
+from projects.querysets import CHANGED_ELSEWHERE, HITQuerySet
 from projects.states import HITStatus
+
+
+class ChangedElsewhere(models.TextChoices):
+    """What somebody did to a HIT without us."""
+
+    EXPIRED = "expired", "Expired elsewhere"
+    REOPENED = "reopened", "Given more time elsewhere"
+    DELETED = "deleted", "Deleted elsewhere"
 
 
 class HITType(models.Model):
@@ -63,9 +71,16 @@ class HIT(Intention):
     mturk_id = models.CharField(max_length=64, null=True, blank=True)  # noqa: DJ001 - unique where known
     hit_status = models.CharField(max_length=20, choices=HITStatus.choices, blank=True)
     mturk_created_at = models.DateTimeField(null=True, blank=True)
+    # RequesterAnnotation of a HIT that was made elsewhere; of our own it follows from the row.
+    annotation = models.TextField(blank=True, default="", db_default="")
     expires_at = models.DateTimeField(null=True, blank=True)
     # Slots of a HIT that is over or gone which nobody has used.
     unusable = models.PositiveIntegerField(default=0, db_default=0)
+
+    # The last change of it that was not ours; see `projects.differences`.
+    changed_elsewhere = models.CharField(
+        max_length=10, choices=ChangedElsewhere.choices, blank=True, default="", db_default=""
+    )
 
     # The counters ListHITs showed before the last fetch that held everything they promised.
     listed_status = models.CharField(max_length=20, blank=True)
@@ -112,6 +127,7 @@ class HIT(Intention):
             models.Index(
                 fields=["connection", "id"], name="hit_bonuses_unread", condition=Q(bonuses_unread=True)
             ),
+            models.Index(fields=["batch"], name="hit_changed_elsewhere", condition=CHANGED_ELSEWHERE),
             models.Index(
                 fields=["connection", "fetch_wanted_at"],
                 name="hit_fetch_wanted",

@@ -100,13 +100,15 @@ class HITTemplate(models.Model):
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="templates")
     version = models.PositiveIntegerField()
     html = models.TextField()
+    # Read off HITs that were made elsewhere: new batches take it only where nobody has written a version here.
+    is_adopted = models.BooleanField(default=False, db_default=False)
     created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = TeamQuerySet["HITTemplate"].as_manager()
 
     class Meta:
-        ordering = ["-version"]
+        ordering = ["is_adopted", "-version"]
         constraints = [
             models.UniqueConstraint(fields=["project", "version"], name="template_version_once"),
         ]

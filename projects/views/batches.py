@@ -28,6 +28,7 @@ from projects.actions.batches import collect_now as collect
 from projects.actions.batches import pause_batch, resume_batch, retry_failed_hits
 from projects.activity import parts_of_batch
 from projects.costs import hourly_wage
+from projects.differences import differences_of
 from projects.filters import MOST_COUNTED, ROW_SORTS, RowFilter, page_of
 from projects.means import main_field, mean, shown
 from projects.models import HIT, Assignment, Batch, BatchRow, Bonus, RowResult
@@ -59,7 +60,8 @@ def batch_or_404(request: TeamRequest, public_id: uuid.UUID) -> Batch:
 
 def head(request: TeamRequest, batch: Batch, tab: str) -> dict[str, Any]:
     """What the head of each tab shows."""
-    group = HIT.objects.published().filter(batch=batch).select_related("hit_type").first()
+    at_market = HIT.objects.none() if batch.imported_at else HIT.objects.published().filter(batch=batch)
+    group = at_market.select_related("hit_type").first()
     group_id = group.hit_type.mturk_id if group and group.hit_type else ""
     site = batch.connection.worker_site_url.rstrip("/")
     is_local = batch.connection.environment == "local"
@@ -115,7 +117,7 @@ def _is_collecting(batch: Batch) -> bool:
 
 def waiting_count(batch: Batch) -> int:
     """Answers that wait for a person: the batch's own count without those that are being decided right now."""
-    if not batch.answers_submitted:
+    if not batch.answers_submitted or batch.imported_at:
         return 0
     return max(0, batch.answers_submitted - pending_count(batch))
 
@@ -170,6 +172,7 @@ def progress(batch: Batch) -> dict[str, Any]:
         "wage": median_wage(batch),
         "target": batch.team.target_hourly_wage,
         "failures": _failures(batch),
+        "differences": differences_of(batch),
         "waiting": _waiting_to_be_created(batch),
         "next_auto_approval": _next_auto_approval(batch),
     }
@@ -199,6 +202,8 @@ def median_wage(batch: Batch) -> Decimal | None:
 
 
 def _next_auto_approval(batch: Batch) -> Any:
+    if batch.imported_at:
+        return None
     waiting = Assignment.objects.filter(batch=batch).awaiting_review().exclude(auto_approval_at=None)
     return waiting.order_by("auto_approval_at").values_list("auto_approval_at", flat=True).first()
 

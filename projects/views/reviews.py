@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from mturkhub.accounts.actors import TeamRequest
+from mturkhub.accounts.actors import Actor, TeamRequest
 from mturkhub.accounts.models import Connection
 from mturkhub.accounts.permissions import Permission, can
 from mturkhub.common import clock
@@ -22,6 +22,7 @@ from mturkhub.workers.naming import shown_ids
 from projects import rules
 from projects.actions import reviews
 from projects.costs import hourly_wage
+from projects.elsewhere import with_answers_elsewhere
 from projects.filters import MOST_COUNTED, SHOWN, SORTS, AssignmentFilter, public_id_or_none
 from projects.models import Assignment, Batch, Project
 from projects.states import BatchState, OperationKind, Verdict
@@ -31,6 +32,8 @@ from projects.views.batches import batch_or_404, head, pending_count, row_bar, w
 KEPT_FEEDBACK = 20_000
 # Of the same row's other answers, beside the one to decide; the row's own page has all.
 SIBLINGS = 20
+# Batches a job has made, named on its page.
+MOST_MADE = 50
 _FAMILIES = {kind.family for kind in OperationKind}
 
 
@@ -40,7 +43,7 @@ def review(request: TeamRequest) -> HttpResponse:
     waiting = Assignment.objects.filter(batch=OuterRef("pk")).awaiting_review().order_by("submitted_at")
     batches = (
         Batch.objects.for_actor(request.actor)
-        .filter(answers_submitted__gt=0)
+        .filter(answers_submitted__gt=0, imported_at=None)
         .select_related("project", "connection")
         .annotate(oldest=Subquery(waiting.values("submitted_at")[:1]))
         .filter(oldest__isnull=False)
@@ -291,9 +294,11 @@ def job(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     waiting_for_mturk = 0
     if batch:
         waiting_for_mturk = pending_count(batch)
+    made = found.arguments.get("batches", {}).values()
     context = {
         "nav": "review",
         "job": found,
+        "made": Batch.objects.for_actor(request.actor).filter(pk__in=list(made)[:MOST_MADE]).order_by("pk"),
         "batch": batch,
         "confirming": waiting_for_mturk,
         "is_running": found.state == JobState.RUNNING or waiting_for_mturk,
@@ -316,7 +321,7 @@ def home(request: TeamRequest) -> HttpResponse:
     projects = Project.objects.for_actor(request.actor)
     context = {
         "nav": "home",
-        "needs": _needs(batches.filter(published_at__isnull=False), connections),
+        "needs": _needs(batches.filter(published_at__isnull=False), connections, by=request.actor),
         "batches": [(batch, row_bar(batch)) for batch in live.order_by("-pk")[:10]],
         "drafts": batches.filter(state__in=[BatchState.DRAFT, BatchState.SCHEDULED]).order_by("-pk")[:5],
         "steps": _first_steps(request, projects, batches, connections),
@@ -324,7 +329,7 @@ def home(request: TeamRequest) -> HttpResponse:
     return render(request, "projects/home.html", context)
 
 
-def _needs(published: Any, connections: Any) -> list[dict[str, str]]:
+def _needs(published: Any, connections: Any, *, by: Actor) -> list[dict[str, str]]:
     """Sentences, each with the one link that starts the work; what costs somebody money comes first."""
     needs = []
     for connection in connections.exclude(problem=""):
@@ -347,11 +352,15 @@ def _needs(published: Any, connections: Any) -> list[dict[str, str]]:
     for batch in published.filter(pk__in=refused.values("subject_id"))[:4]:
         said = f"{batch}: MTurk refused changes of its HITs."
         needs.append(_need("red", said, "See why", "projects:batch", batch))
+    for connection in with_answers_elsewhere(connections).select_related("account"):
+        if can(by, Permission.HIT_ADOPT, connection.account.team_id):
+            said = f"{connection}: answers to HITs that were made elsewhere wait for a decision."
+            needs.append(_need("orange", said, "Look", "projects:made_elsewhere", connection))
     for batch in live.filter(state=BatchState.PAUSED)[:4]:
         needs.append(
             _need("orange", f"{batch} is paused. {batch.state_reason}", "Look", "projects:batch", batch)
         )
-    for batch in published.filter(answers_submitted__gt=0).order_by("pk")[:8]:
+    for batch in published.filter(answers_submitted__gt=0, imported_at=None).order_by("pk")[:8]:
         count = waiting_count(batch)
         if count:
             answers = f"{count:,} answer{'s wait' if count != 1 else ' waits'}"

@@ -123,6 +123,21 @@ def test_a_new_hit_shows_what_it_was_made_with(market):
     assert hit.expires_at - hit.created_at == timedelta(days=2)
     assert hit.created_at.tzinfo == UTC
     assert market.gateway.get_hit(hit.hit_id) == hit
+    assert (hit.title, hit.reward) == (TYPE["title"], TYPE["reward"])
+    [[listed]] = market.gateway.list_hits()
+    assert listed == hit
+
+
+def test_the_terms_of_a_hits_type_and_its_question_are_read_back(market):
+    hit = create_hit(market)
+
+    terms = market.gateway.get_hit_terms(hit.hit_id)
+
+    assert (terms.description, terms.keywords) == (TYPE["description"], TYPE["keywords"])
+    assert terms.assignment_duration == TYPE["assignment_duration"]
+    assert terms.auto_approval_delay == TYPE["auto_approval_delay"]
+    assert terms.qualification_requirements == []
+    assert terms.question == html_question("<p>7?</p>", 0)
 
 
 def test_a_repeated_token_is_refused_with_the_id_of_the_hit_it_made(market):

@@ -20,7 +20,7 @@ from botocore import exceptions as boto
 from mturkhub.gateway.errors import MTurkError
 from mturkhub.gateway.failures import explain
 from mturkhub.gateway.fees import bonus_fee, fee_per_assignment
-from mturkhub.gateway.records import AccountBalance, RemoteAssignment, RemoteBonus, RemoteHIT
+from mturkhub.gateway.records import AccountBalance, RemoteAssignment, RemoteBonus, RemoteHIT, RemoteTerms
 from tests.factories.projects import answer_xml
 
 WHERE = "FakeMTurk"
@@ -77,6 +77,8 @@ class FakeHIT:
     created_at: datetime
     expires_at: datetime
     price_each: Decimal
+    title: str
+    reward: Decimal
     is_reviewing: bool = False
     disposed_at: datetime | None = None
     assignments: "list[FakeAssignment]" = field(default_factory=list)
@@ -115,6 +117,8 @@ class FakeHIT:
             created_at=self.created_at,
             expires_at=self.expires_at,
             requester_annotation=self.annotation,
+            title=self.title,
+            reward=self.reward,
         )
 
 
@@ -379,6 +383,8 @@ class FakeMTurk:
             created_at=self.now,
             expires_at=self.now + lifetime,
             price_each=price_each,
+            title=self.hit_types[hit_type_id]["title"],
+            reward=reward,
         )
         self.hits[hit.hit_id] = hit
         self._tokens["hit", unique_request_token] = (hit.hit_id, self.now)
@@ -387,6 +393,19 @@ class FakeMTurk:
     @_operation("GetHIT")
     def get_hit(self, hit_id: str) -> RemoteHIT:
         return self._hit("GetHIT", hit_id).record(self.now)
+
+    @_operation("GetHIT")
+    def get_hit_terms(self, hit_id: str) -> RemoteTerms:
+        hit = self._hit("GetHIT", hit_id)
+        of_type = self.hit_types[hit.hit_type_id]
+        return RemoteTerms(
+            description=of_type["description"],
+            keywords=of_type["keywords"],
+            assignment_duration=of_type["assignment_duration"],
+            auto_approval_delay=of_type["auto_approval_delay"],
+            qualification_requirements=of_type["qualification_requirements"],
+            question=hit.question,
+        )
 
     def list_hits(self) -> Iterator[list[RemoteHIT]]:
         before = len(self.hits)

@@ -2,6 +2,7 @@
 the console stays silent, and with it the content security policy."""
 
 import time
+import uuid
 from collections.abc import Callable
 from decimal import Decimal
 
@@ -13,13 +14,17 @@ from pytest_django import Settings
 
 from mturkhub.accounts.sign_in_links import new_sign_in_link
 from mturkhub.common import clock
+from projects import importing
 from projects.actions.budgets import set_budget
-from projects.models import BudgetPeriod, HITType
+from projects.actions.results import import_results, upload_results
+from projects.models import Batch, BudgetPeriod, ForeignHIT, HITType, ResultsUpload
 from tests.conftest import Person
 from tests.factories import ApiTokenFactory, BatchFactory, ProjectFactory
-from tests.look.conftest import Asked, Lab, address
+from tests.look.conftest import LONG, UNBROKEN, Asked, Lab, address
 from tests.look.looking import faults_of, looked_at
 from tests.projects.large import fill
+from tests.projects.test_importing_results import results
+from tests.projects.test_made_elsewhere import fill_account
 from tests.test_permission_matrix import TABLE
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -76,6 +81,67 @@ def test_pages_of_a_full_batch(olive: Person, lab: Lab, window_of: Window) -> No
                 f"{address('projects:batch_rows', batch)}?at=%3E49950",
                 address("projects:review_batch", batch),
                 f"{address('projects:decide_many', batch)}?verdict=approve",
+            ],
+        )
+        == []
+    )
+
+
+def test_pages_of_what_was_made_elsewhere(olive: Person, lab: Lab, window_of: Window) -> None:
+    connection = lab.batch.connection.public_id
+    empty = [address("projects:made_elsewhere", connection), address("accounts:connection", connection)]
+    assert faults_of(window_of(olive), empty) == []
+    fill_account(lab.batch.connection, 50_000)
+    maker = uuid.uuid4()
+    ForeignHIT.objects.filter(mturk_id__in=["3OLD7", "3OLD8"]).update(
+        installation=maker, title=LONG, annotation=UNBROKEN
+    )
+
+    assert (
+        faults_of(
+            window_of(olive),
+            [
+                *empty,
+                f"{address('projects:made_elsewhere', connection)}?text=nothing",
+                f"{address('projects:made_elsewhere', connection)}?maker={maker}&confirmed=1",
+                address("projects:adopt", connection),
+                f"{address('projects:adopt', connection)}?maker={maker}&confirmed=1",
+                address("projects:import_history", connection),
+            ],
+        )
+        == []
+    )
+
+
+def test_pages_of_a_results_file(olive: Person, lab: Lab, window_of: Window) -> None:
+    connection = lab.batch.connection
+
+    def upload(text: str | bytes) -> str:
+        chunks = [text if isinstance(text, bytes) else text.encode()]
+        made = upload_results(
+            lab.project, by=olive.actor, connection=connection, name="results.csv", chunks=chunks
+        )
+        return address("projects:import_results", made.public_id)
+
+    bad = {"AssignmentId": "3OTHER", "SubmitTime": UNBROKEN}
+    pages = [
+        address("projects:upload_results", lab.project.public_id),
+        upload(results({}, bad)),
+        upload("text\nhello\n"),
+        upload(results({}).encode("cp1252")),
+    ]
+    upload(results({}))
+    importing.run(import_results(ResultsUpload.objects.latest("pk"), by=olive.actor))
+    batch = Batch.objects.get(imported_at__isnull=False).public_id
+
+    assert (
+        faults_of(
+            window_of(olive),
+            [
+                *pages,
+                address("projects:import_results", ResultsUpload.objects.latest("pk").public_id),
+                address("projects:batch", batch),
+                address("projects:row", batch, 1),
             ],
         )
         == []

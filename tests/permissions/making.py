@@ -41,7 +41,18 @@ def _token(world):
     return {"token": url.split("/")[2]}
 
 
+_RESULTS = {"arguments": lambda world: {"public_id": world.results.public_id}}
+_CONNECTION = {"arguments": lambda world: {"public_id": world.connection.public_id}}
+
 ROWS = {
+    # What was made elsewhere on an account is its owners' alone; nothing is there to be adopted.
+    "projects:made_elsewhere": Row(get="200 403 403 403 404 302", **_CONNECTION),
+    "projects:elsewhere_count": Row(get="200 403 403 403 404 302", **_CONNECTION),
+    "projects:look_elsewhere": Row(post="302 403 403 403 404 302", **_CONNECTION),
+    "projects:adopt": Row(get="200 403 403 403 404 302", post="409 403 403 403 404 302", **_CONNECTION),
+    "projects:import_history": Row(
+        get="200 403 403 403 404 302", post="302 403 403 403 404 302", **_CONNECTION
+    ),
     # Stan and everybody else see the money of their own team; owners set budgets, Stan of his own.
     "projects:money": Row(
         get=SIGNED_IN,
@@ -67,6 +78,10 @@ ROWS = {
     "projects:upload_batch": Row(
         get=_MANAGERS, post=_MANAGERS_POST, data={"pasted": "text\nhello\n"}, **_PROJECT
     ),
+    # No file was chosen.
+    "projects:upload_results": Row(get=_MANAGERS, post="400 400 403 403 404 302", **_PROJECT),
+    "projects:import_results": Row(get=_MANAGERS, post=_MANAGERS_POST, **_RESULTS),
+    "projects:read_results_as": Row(post=_MANAGERS_POST, data={"encoding": "cp1252"}, **_RESULTS),
     "projects:sample_file": Row(get=TEAM, **_PROJECT),
     "projects:check_upload": Row(get=_MANAGERS, **_UPLOAD),
     "projects:choose_upload_encoding": Row(post=_MANAGERS_POST, data={"encoding": "cp1252"}, **_UPLOAD),
