@@ -19,7 +19,6 @@ from projects.actions.payments import send_bonus
 from projects.actions.results import import_results, read_results_as, upload_results
 from projects.actions.reviews import approve_assignment, decide_many, overturn_rejection
 from projects.columns import DECISION_COLUMNS, RESULT_COLUMNS
-from projects.results_table import results_csv
 from projects.models import (
     HIT,
     Assignment,
@@ -30,6 +29,7 @@ from projects.models import (
     ResultsUpload,
 )
 from projects.results_reading import ResultsReport
+from projects.results_table import results_csv
 from projects.states import Verdict
 from tests.factories import BatchFactory, ConnectionFactory, ProjectFactory
 from tests.projects.live import make_live
