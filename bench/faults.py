@@ -53,7 +53,7 @@ def protocol(running: Running, played: Round, proxy: FaultyProxy, seed: str) -> 
         "round": played.number,
         "seed": seed,
         "wrong": played.wrong,
-        "seconds": round(played.seconds),
+        "seconds": {**played.phases, "all": round(played.seconds)},
         "calls": dict(sorted(proxy.counts.items())),
         "kills": [str(kill) for kill in played.kills],
         "counts": counts(running),

@@ -87,6 +87,8 @@ class Round:
     number: int
     kills: list[Kill] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
+    # Of each phase, and of the whole round with its comparisons.
+    phases: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
 
     @property
@@ -223,7 +225,7 @@ class Killer:
     running: Running
     deck: list[str]
     chance: random.Random
-    kills: list[Kill]
+    played: Round
 
     @contextmanager
     def during(self, phase: str, *, within: float, sending: int | None = None) -> Iterator[None]:
@@ -243,12 +245,13 @@ class Killer:
             except Exception as problem:
                 problems.append(problem)
 
-        thread = threading.Thread(target=kill_all)
+        thread, began = threading.Thread(target=kill_all), time.monotonic()
         thread.start()
         try:
             yield
         finally:
             thread.join()
+            self.played.phases[phase] += round(time.monotonic() - began)
         if problems:
             raise problems[0]
 
@@ -266,7 +269,7 @@ class Killer:
         return self.deck.pop()
 
     def _kill(self, target: str, phase: str) -> None:
-        self.kills.append(self.running.kill(target, self.chance, phase=phase))
+        self.played.kills.append(self.running.kill(target, self.chance, phase=phase))
 
 
 def play(
@@ -286,7 +289,7 @@ def play(
     """
     began = time.monotonic()
     played = Round(number)
-    killer = Killer(running, deck, chance, played.kills)
+    killer = Killer(running, deck, chance, played)
     title = f"Kill round {number} {secrets.token_hex(4)}"
     by, batch = query(lambda: make_batch(title, rows, answers))
     if running.hurry:
