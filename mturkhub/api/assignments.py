@@ -23,10 +23,10 @@ from mturkhub.common.errors import ActionRefused
 from mturkhub.intentions.models import IntentionState, Job, JobState
 from mturkhub.workers.naming import shown_ids
 from projects.actions import reviews
-from projects.actions.payments import send_bonus
+from projects.actions.payments import retry_bonus, send_bonus
 from projects.exporting import as_object, with_bonuses
 from projects.filters import SHOWN, SORTS, AssignmentFilter, public_id_or_none
-from projects.models import Assignment, Batch
+from projects.models import Assignment, Batch, Bonus
 from projects.states import AssignmentStatus, Verdict
 
 # What is sent ------------------------------------------------------------------------------------
@@ -224,6 +224,20 @@ class RejectAssignment(AssignmentView):
         return self.done(name, reviews.reject_assignment, feedback=self.body(RejectBody)["feedback"])
 
 
+class OverturnAssignment(AssignmentView):
+    @extend_schema(
+        operation_id="assignments_overturn",
+        parameters=[KEY],
+        request=ApproveBody,
+        responses=AssignmentShown,
+    )
+    @once
+    def post(self, request: Request, name: str) -> Response:
+        """Approve an answer that was rejected, as long as its HIT is at the market, until 30 days after it came."""
+        feedback = self.body(ApproveBody).get("feedback", "")
+        return self.done(name, reviews.overturn_rejection, feedback=feedback)
+
+
 class SendBonus(AssignmentView):
     @extend_schema(
         operation_id="assignments_bonus", parameters=[KEY], request=BonusBody, responses={201: BonusShown}
@@ -234,6 +248,15 @@ class SendBonus(AssignmentView):
         body = self.body(BonusBody)
         bonus = send_bonus(self.assignment(name), by=self.actor, amount=body["amount"], reason=body["reason"])
         return Response(BonusShown(bonus).data, status=201)
+
+
+class RetryBonus(ApiView):
+    @extend_schema(operation_id="bonuses_retry", request=None, responses=BonusShown)
+    def post(self, request: Request, public_id: uuid.UUID) -> Response:
+        """Send a bonus again that the market refused; it is paid once at most."""
+        self.body(Fields)
+        bonus = find(Bonus.objects.for_actor(self.actor).select_related("assignment"), public_id)
+        return Response(BonusShown(retry_bonus(bonus, by=self.actor)).data)
 
 
 class UndoAssignment(AssignmentView):

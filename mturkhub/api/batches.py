@@ -76,6 +76,14 @@ class PublishBody(Fields):
     )
 
 
+class PublishDraftBody(PublishBody):
+    first_rows = serializers.IntegerField(
+        required=False, min_value=1, max_value=2**31 - 1, help_text="Only so many at first, as a trial."
+    )
+    rows_per_hour = serializers.IntegerField(required=False, min_value=1, max_value=2**31 - 1)
+    at = serializers.DateTimeField(required=False, help_text="Not before this time.")
+
+
 class RetryBody(Fields):
     rows = serializers.ListField(
         child=serializers.IntegerField(min_value=1, max_value=2**31 - 1),
@@ -166,6 +174,9 @@ class BatchShown(serializers.Serializer[Any]):
     lines_dropped = serializers.IntegerField()
     template_version = serializers.IntegerField(source="template.version")
     created_at = serializers.DateTimeField()
+    first_rows = serializers.IntegerField(allow_null=True, help_text="Of a trial.")
+    rows_per_hour = serializers.IntegerField(allow_null=True)
+    publish_at = serializers.DateTimeField(allow_null=True, help_text="Of a scheduled batch.")
     published_at = serializers.DateTimeField(allow_null=True)
 
     @extend_schema_field(CostField)
@@ -336,15 +347,14 @@ class BatchById(BatchView):
 
 class PublishBatch(BatchView):
     @extend_schema(
-        operation_id="batches_publish", parameters=[KEY], request=PublishBody, responses=BatchShown
+        operation_id="batches_publish", parameters=[KEY], request=PublishDraftBody, responses=BatchShown
     )
     @once
     def post(self, request: Request, public_id: uuid.UUID) -> Response:
         """Publish a draft: a HIT for every row. HITs are created in the background; `state` says when all are."""
         batch = self.batch(public_id)
         check_can(self.actor, Permission.BATCH_PUBLISH, batch.team_id)
-        max_cost = self.body(PublishBody).get("max_cost")
-        return self.shown(actions.publish_batch(batch, by=self.actor, max_cost=max_cost))
+        return self.shown(actions.publish_batch(batch, by=self.actor, **self.body(PublishDraftBody)))
 
 
 class _Asked(BatchView):
@@ -355,6 +365,15 @@ class _Asked(BatchView):
     def answered(self, public_id: uuid.UUID) -> Response:
         self.body(Fields)
         return self.shown(type(self).wish(self.batch(public_id), by=self.actor))
+
+
+class UnscheduleBatch(_Asked):
+    wish = staticmethod(actions.unschedule_batch)
+
+    @extend_schema(operation_id="batches_unschedule", request=None, responses=BatchShown)
+    def post(self, request: Request, public_id: uuid.UUID) -> Response:
+        """Make a scheduled batch a draft again."""
+        return self.answered(public_id)
 
 
 class PauseBatch(_Asked):

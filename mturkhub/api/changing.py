@@ -113,3 +113,17 @@ class CloseBatch(_Change):
     def post(self, request: Request, public_id: uuid.UUID) -> Response:
         """Expire, wait until everything is here and decided, and delete at MTurk if asked to; the data is kept."""
         return self.changed(public_id, batches.close_batch, CloseBody)
+
+
+class RetryChanges(_Change):
+    @extend_schema(operation_id="batches_retry_changes", request=None, responses=BatchShown)
+    def post(self, request: Request, public_id: uuid.UUID) -> Response:
+        """Send again the changes of its HITs that the market refused."""
+        return self.changed(public_id, hits.retry_failed_operations)
+
+
+class DropChanges(_Change):
+    @extend_schema(operation_id="batches_drop_changes", request=None, responses=BatchShown)
+    def post(self, request: Request, public_id: uuid.UUID) -> Response:
+        """Let be the changes of its HITs that the market refused."""
+        return self.changed(public_id, hits.drop_failed_operations)

@@ -4,6 +4,8 @@ import uuid
 from collections import defaultdict
 from typing import Any
 
+from django.http import StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -12,8 +14,10 @@ from rest_framework.response import Response
 from mturkhub.api.batches import BatchView
 from mturkhub.api.fields import Text
 from mturkhub.api.paging import USUAL, PageFields, check_place, listed
+from mturkhub.api.problems import Refused
 from mturkhub.api.schema import listing
 from mturkhub.intentions.models import IntentionState
+from projects.exporting import row_jsonl
 from projects.filters import ROW_SORTS, RowFilter
 from projects.models import HIT, Batch, RowResult
 from projects.states import HITStatus, RowProgress
@@ -59,6 +63,19 @@ class BatchRows(BatchView):
         check_place(RowResult.objects.order_by(*ROW_SORTS[chosen.sort][1]), asked)
         page = chosen.page(batch, asked.get("at", ""), asked.get("page_size", USUAL))
         return listed(request, page, lambda items: _shown(batch, list(items)))
+
+
+class RowAnswers(BatchView):
+    @extend_schema(
+        operation_id="batches_row_answers", responses={(200, "application/x-ndjson"): OpenApiTypes.STR}
+    )
+    def get(self, request: Request, public_id: uuid.UUID, number: int) -> StreamingHttpResponse:
+        """All answers to one row as JSON Lines, each with MTurk's own XML as `raw_xml`."""
+        batch = self.batch(public_id)
+        row = batch.rows.filter(number=number).select_related("batch").first()
+        if row is None:
+            raise Refused(f"The batch has no row {number}; it has {batch.rows_total:,}.", status=404)
+        return StreamingHttpResponse(row_jsonl(row, by=self.actor), content_type="application/x-ndjson")
 
 
 def _shown(batch: Batch, results: list[RowResult]) -> list[Any]:

@@ -4,6 +4,7 @@ import pytest
 
 from mturkhub.accounts.models import Event
 from mturkhub.accounts.permissions import Permission
+from mturkhub.common import clock
 from mturkhub.intentions.models import Job
 from projects.bulk_deciding import run_chunk
 from projects.models import Assignment, Bonus, Decision
@@ -120,6 +121,29 @@ def test_a_bonus_is_sent_once_and_told_when_it_is_paid(as_mina, answers):
     assert as_mina.get(address).json()["bonuses"] == []
     Bonus.objects.update(state="done")
     assert as_mina.get(address).json()["bonuses"] == [bonus]
+
+
+def test_a_bonus_that_was_refused_is_sent_again(as_mina, answers):
+    made = as_mina.post(
+        f"assignments/{answers[0].public_id}/bonus", {"amount": "0.50", "reason": "Good"}
+    ).json()
+    assert as_mina.post(f"bonuses/{made['id']}/retry").status_code == 409
+    Bonus.objects.update(state="failed", outcome="Too little money.")
+
+    told = as_mina.post(f"bonuses/{made['id']}/retry").json()
+
+    assert (told["state"], told["outcome"]) == ("queued", "")
+
+
+def test_a_rejection_is_overturned_once(as_mina, answers):
+    address = f"assignments/{answers[0].public_id}"
+    assert as_mina.post(f"{address}/overturn").status_code == 409
+    Assignment.objects.filter(pk=answers[0].pk).update(status="Rejected", submitted_at=clock.now())
+
+    told = as_mina.post(f"{address}/overturn", {"feedback": "It was fine."})
+
+    assert (told.status_code, told.json()["pending"]) == (200, "approve")
+    assert as_mina.post(f"{address}/overturn").status_code == 409
 
 
 # Many --------------------------------------------------------------------------------------------

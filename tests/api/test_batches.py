@@ -5,6 +5,7 @@ import io
 import json
 import re
 import uuid
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -12,7 +13,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from mturkhub.accounts.models import Event
 from mturkhub.accounts.permissions import Loan, Permission
+from mturkhub.common import clock
 from mturkhub.common.models import StoredFile
+from mturkhub.intentions.models import Operation
 from projects.counting import recount
 from projects.models import HIT, Batch, BatchUpload
 from tests.api.conftest import Script, script_of
@@ -450,3 +453,42 @@ def test_one_item_per_row_cannot_be_asked_for_since_a_time(as_mina, live):
     assert (
         refused.json()["detail"] == "since: One item per row counts all of its answers. Ask for csv or jsonl."
     )
+
+
+def test_a_trial_at_a_pace_and_a_time_is_scheduled_and_taken_back(as_mina, draft):
+    address, later = f"batches/{draft.public_id}", clock.now() + timedelta(hours=3)
+    wish = {"first_rows": 2, "rows_per_hour": 60, "at": later.isoformat(), "max_cost": "0.60"}
+
+    told = as_mina.post(f"{address}/publish", wish).json()
+
+    assert (told["state"], told["first_rows"], told["rows_per_hour"]) == ("scheduled", 2, 60)
+    assert datetime.fromisoformat(told["publish_at"]) == later
+    assert as_mina.post(f"{address}/unschedule").json()["state"] == "draft"
+    assert as_mina.post(f"{address}/unschedule").status_code == 409
+
+
+def test_a_trial_larger_than_the_batch_is_refused_in_the_pages_words(as_mina, draft):
+    refused = as_mina.post(f"batches/{draft.public_id}/publish", {"first_rows": 5_000})
+
+    assert refused.status_code == 400
+    assert "5,000" in refused.json()["detail"]
+
+
+def test_the_answers_of_one_row_come_with_their_xml(as_mina, live):
+    [line] = as_mina.get(f"batches/{live.public_id}/rows/2/answers").getvalue().splitlines()
+    missing = as_mina.get(f"batches/{live.public_id}/rows/3/answers")
+
+    assert json.loads(line)["output"] == {"sentiment": "1"}
+    assert "<QuestionFormAnswers" in json.loads(line)["raw_xml"]
+    assert (missing.status_code, missing.json()["detail"]) == (404, "The batch has no row 3; it has 2.")
+
+
+def test_changes_that_were_refused_are_sent_again_or_dropped(as_mina, live):
+    as_mina.post(f"batches/{live.public_id}/expire")
+    Operation.objects.update(state="failed")
+
+    assert as_mina.post(f"batches/{live.public_id}/retry-changes").status_code == 200
+    assert set(Operation.objects.values_list("state", flat=True)) == {"queued"}
+    Operation.objects.update(state="failed")
+    assert as_mina.post(f"batches/{live.public_id}/drop-changes").status_code == 200
+    assert set(Operation.objects.values_list("state", flat=True)) == {"cancelled"}

@@ -113,11 +113,16 @@ def _ask(operation: Any, mode: GenerationMode, token: str, world: World) -> int:
     return asked
 
 
-def _real(path: str, world: World) -> dict[str, str]:  # noqa: F811
+def _real(path: str, world: World) -> dict[str, Any]:  # noqa: F811
     """Ids of what there is, so that not every answer is 404."""
     if "{name}" in path:
         return {"name": str(world.assignment.public_id)}
-    thing: Any = world.project if "/projects/" in path else world.job if "/jobs/" in path else world.batch
-    if path.endswith("/publish"):
-        thing = world.draft
-    return {"public_id": str(thing.public_id)}
+    thing: Any = world.batch
+    for part, other in {
+        "/projects/": world.project,
+        "/jobs/": world.job,
+        "/bonuses/": world.refused_bonus,
+        "/publish": world.draft,
+    }.items():
+        thing = other if part in path and "publish-" not in path else thing
+    return {"public_id": str(thing.public_id)} | ({"number": 1} if "{number}" in path else {})

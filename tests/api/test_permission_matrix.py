@@ -65,13 +65,16 @@ def test_every_method_of_every_address_stands_in_the_table():
     assert offered == told
 
 
+_NAMED = ("assignment", "approve", "bonus", "overturn", "reject", "undo", "leave_out", "take_back_in")
 _ID = {"public_id": "01a21841-adfe-7714-bf26-e06888ecdc9f"}
-TABLE_ARGUMENTS: dict[str, dict[str, str]] = {
+TABLE_ARGUMENTS: dict[str, dict[str, Any]] = {
     each.name: (
         {}
         if each.name in ("openapi", "balance", "ledger", "projects", "batches")
         else {"name": "x"}
-        if each.name in ("assignment", "approve", "bonus", "reject", "undo", "leave_out", "take_back_in")
+        if each.name in _NAMED
+        else {**_ID, "number": 1}
+        if each.name == "row_answers"
         else _ID
     )
     for each in TABLE

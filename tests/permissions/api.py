@@ -75,6 +75,7 @@ TABLE = [
     Asked("batch", "get", TEAM_READS, _of("batch")),
     Asked("batch", "patch", _by(200, "managers"), _of("draft"), {"reward": "0.06"}),
     Asked("publish", "post", _by(200, "managers"), _of("draft"), {}),
+    Asked("unschedule", "post", NOT_NOW, _of("draft")),
     Asked("pause", "post", NOT_NOW, _of("batch")),
     Asked("resume", "post", NOT_NOW, _of("batch")),
     Asked("retry", "post", NOT_NOW, _of("batch"), {}),
@@ -86,7 +87,10 @@ TABLE = [
     Asked("expire", "post", _by(200, "managers"), _of("batch"), {}),
     Asked("cancel", "post", _by(200, "managers"), _of("batch")),
     Asked("close", "post", _by(200, "managers"), _of("batch"), {}),
+    Asked("retry_changes", "post", NOT_NOW, _of("batch")),
+    Asked("drop_changes", "post", NOT_NOW, _of("batch")),
     Asked("rows", "get", TEAM_READS, _of("batch")),
+    Asked("row_answers", "get", RESULTS, lambda world: {"public_id": world.batch.public_id, "number": 1}),
     Asked("assignments", "get", TEAM_READS, _of("batch")),
     # A viewer reads results, under pseudonyms.
     Asked("results", "get", RESULTS, _of("batch")),
@@ -98,6 +102,8 @@ TABLE = [
     Asked(
         "bonus", "post", _by(201, "managers"), _named("assignment"), {"amount": "0.50", "reason": "Careful"}
     ),
+    Asked("overturn", "post", _by(200, "reviewers"), _named("rejected"), {}),
+    Asked("retry_bonus", "post", _by(200, "managers"), _of("refused_bonus")),
     Asked("undo", "post", _by(200, "reviewers"), _named("decided")),
     Asked("leave_out", "post", _by(200, "reviewers"), _named("assignment"), {}),
     Asked("take_back_in", "post", _by(200, "reviewers"), _named("assignment")),
