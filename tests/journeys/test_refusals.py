@@ -141,6 +141,45 @@ def test_a_batch_the_account_cannot_pay_pauses_says_why_and_goes_on_after_a_depo
     expect(olive.get_by_text("Assignable")).to_have_count(4)
 
 
+def test_a_batch_beyond_its_budget_is_refused_until_an_owner_raises_it(
+    olive: Page, backstage: Backstage
+) -> None:
+    draft = backstage.make("draft", "Budgeted tweets", "4")
+    olive.goto(draft)
+    publish = olive.get_by_role("button", name="Publish 4 HITs for $0.24")
+    # Somebody publishes from a page that was opened before there was a budget.
+    late = olive.context.new_page()
+    late.goto(draft)
+    set_budget(olive, "Budgeted tweets", "0.20")
+
+    late.get_by_role("button", name="Publish 4 HITs for $0.24").click()
+    expect(
+        late.get_by_text("$0.04 more than it allows. An owner can raise it under Money.").first
+    ).to_be_visible()
+    late.close()
+    olive.goto(draft)
+    expect(publish).to_have_attribute("aria-disabled", "true")
+    expect(
+        olive.get_by_text("This costs $0.24 and the budget of “Budgeted tweets” has $0.20 left")
+    ).to_be_visible()
+
+    set_budget(olive, "Budgeted tweets", "0.30")
+    olive.goto(draft)
+    publish.click()
+    expect(olive.get_by_text("Live", exact=True)).to_be_visible(timeout=SOON)
+    olive.goto("/money/")
+    expect(olive.get_by_text("$0.00 paid, $0.24 held, $0.06 free")).to_be_visible()
+
+
+def set_budget(page: Page, project: str, dollars: str) -> None:
+    """For a whole project, in all."""
+    page.goto("/money/")
+    page.get_by_label(re.compile("^For")).select_option(label=project)
+    page.get_by_label("At most").fill(dollars)
+    page.get_by_role("button", name="Set it").click()
+    expect(page.get_by_text(f"${dollars} in all", exact=True)).to_be_visible()
+
+
 def connect(page: Page, stack: Stack, backstage: Backstage) -> None:
     """A Connection whose balance the dashboard has just read; then all but $60 of it is spent elsewhere."""
     key_id, secret = backstage.manage("add_requester", "Nearly empty").split()
