@@ -34,7 +34,7 @@ from mturkhub.intentions.claiming import (
     renew,
 )
 from mturkhub.intentions.models import OPEN_STATES, IntentionState, Operation
-from mturkhub.intentions.settling import after_error, settles, token_is_live
+from mturkhub.intentions.settling import after_error, line_is_down, settles, token_is_live
 from projects.collecting import LIST_LAG
 from projects.counting import recount
 from projects.models import HIT, Batch
@@ -157,7 +157,10 @@ def send_operations(connection: Connection, *, gateway: MTurkGateway) -> bool:
         renew(held, rows[begin:])
         told = _tell(mark_sending(held, rows[begin : begin + GROUP]), held, gateway)
         store_told(told)
-        if any(each.outcome.state in {IntentionState.QUEUED, IntentionState.UNKNOWN} for each in told):
+        waiting = [
+            each for each in told if each.outcome.state in {IntentionState.QUEUED, IntentionState.UNKNOWN}
+        ]
+        if line_is_down(len(waiting), len(told)):
             give_back(held, rows[begin + GROUP :])
             return False
     return len(held.rows) == CHUNK

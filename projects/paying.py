@@ -29,7 +29,7 @@ from mturkhub.intentions.claiming import (
     renew,
 )
 from mturkhub.intentions.models import IntentionState
-from mturkhub.intentions.settling import after_error, settles, token_is_live
+from mturkhub.intentions.settling import after_error, line_is_down, settles, token_is_live
 from projects.budgets import month_of
 from projects.collecting import LIST_LAG
 from projects.counting import recount_bonuses
@@ -74,7 +74,8 @@ def send_bonuses(connection: Connection, *, gateway: MTurkGateway) -> bool:
         renew(held, rows[begin:])
         outcomes = _send(mark_sending(held, rows[begin : begin + GROUP]), held, gateway)
         store_outcomes(outcomes)
-        if any(each.state in {IntentionState.QUEUED, IntentionState.UNKNOWN} for each in outcomes):
+        waiting = [each for each in outcomes if each.state in {IntentionState.QUEUED, IntentionState.UNKNOWN}]
+        if line_is_down(len(waiting), len(outcomes)):
             give_back(held, rows[begin + GROUP :])
             return False
     return len(held.rows) == CHUNK

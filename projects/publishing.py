@@ -40,7 +40,7 @@ from mturkhub.intentions.claiming import (
     renew_old,
 )
 from mturkhub.intentions.models import IntentionState
-from mturkhub.intentions.settling import after_error, token_is_live
+from mturkhub.intentions.settling import after_error, line_is_down, token_is_live
 from projects.annotations import annotation_for
 from projects.counting import recount
 from projects.models import HIT, Batch, HITType
@@ -295,7 +295,7 @@ def store_created(batch: Batch, hit_type: HITType, results: Sequence[Sent]) -> b
     outcomes, created = [], []
     funds_ran_out: MTurkError | None = None
     about_account: MTurkError | None = None
-    must_stop = False
+    failed = 0
     for sent in results:
         if sent.remote:
             created.append((sent.hit, sent.remote))
@@ -309,7 +309,7 @@ def store_created(batch: Batch, hit_type: HITType, results: Sequence[Sent]) -> b
             outcomes.append(Outcome(sent.hit.pk, IntentionState.QUEUED, sent.error.sentence))
         elif sent.error:
             # Throttled calls slow the whole Connection down by themselves: see gateway/rate_budget.py.
-            must_stop = must_stop or (sent.error.retry_can_help and not sent.error.is_throttling)
+            failed += sent.error.retry_can_help and not sent.error.is_throttling
             outcomes.append(after_error(sent.hit.pk, sent.error, attempts=sent.hit.attempts + 1))
     with transaction.atomic():
         store_remote_hits(created, hit_type, published_from=_OPEN)
@@ -321,7 +321,7 @@ def store_created(batch: Batch, hit_type: HITType, results: Sequence[Sent]) -> b
         pause_creation(batch.connection, funds_ran_out.sentence)
     if about_account:
         pause_batch_for(batch, about_account.sentence)
-    return not (funds_ran_out or about_account or must_stop)
+    return not (funds_ran_out or about_account or line_is_down(failed, len(results)))
 
 
 def store_remote_hits(

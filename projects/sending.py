@@ -32,7 +32,7 @@ from mturkhub.intentions.claiming import (
     renew_old,
 )
 from mturkhub.intentions.models import IntentionState
-from mturkhub.intentions.settling import after_error, settles, token_is_live
+from mturkhub.intentions.settling import after_error, line_is_down, settles, token_is_live
 from projects.collecting import note_remote_status
 from projects.counting import recount
 from projects.models import HIT, Assignment, Batch, Decision
@@ -98,7 +98,8 @@ def send_decisions(connection: Connection, *, gateway: MTurkGateway) -> bool:
         held.rows = held.rows[room:]
         told = _tell(mark_sending(group, group.rows), group, gateway)
         store_told(told)
-        if any(each.outcome.state != IntentionState.DONE and _must_wait(each) for each in told):
+        waiting = [each for each in told if each.outcome.state != IntentionState.DONE and _must_wait(each)]
+        if line_is_down(len(waiting), len(told)):
             give_back(held, held.rows)
             return False
     give_back(held, held.rows)

@@ -68,6 +68,14 @@ def after_error(pk: int, error: MTurkError, *, attempts: int) -> Outcome:
     return Outcome(pk, IntentionState.FAILED, text)
 
 
+def line_is_down(failed: int, sent: int) -> bool:
+    """Whether so many of these calls came to nothing that going on would only make more rows unknown.
+
+    A few that fail among others that do not are sent or looked up again by themselves.
+    """
+    return 2 * failed >= max(sent, 1)
+
+
 def back_off(attempts: int) -> timedelta:
     """2, 4, 8 … up to 120 seconds, each with jitter so that rows do not come back together."""
     longest = min(120.0, 2.0 ** min(attempts + 1, 7))
