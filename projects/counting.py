@@ -18,7 +18,11 @@ from projects.entering import ENTER, MARKET
 from projects.models import LedgerReason
 from projects.states import OperationKind
 
-_LOCK = "select 1 from projects_rowresult where row_id = any(%s) order by row_id for update"
+# The batch, which actions lock first as well: whoever took the rows before it could wait for an action that wants them.
+_LOCK = """
+select 1 from projects_batch where id in (select batch_id from projects_rowresult where row_id = any(%s))
+order by id for no key update
+"""
 
 _RECOUNT = """
 with old as (
