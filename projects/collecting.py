@@ -4,13 +4,14 @@ A sweep may be cut off anywhere and begun again; collecting the same thing twice
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 
 from mturkhub.accounts import activity
 from mturkhub.accounts.actors import Actor
@@ -39,6 +40,7 @@ from projects.querysets import HITQuerySet
 from projects.rules import OVERTURN_WINDOW
 from projects.states import AssignmentStatus, BatchState, HITStatus, OperationKind, Verdict
 
+ThingT = TypeVar("ThingT")
 AT_ONCE = Actor.system("approve at once")
 SWEEP_LEASE = timedelta(seconds=120)
 THREADS = 8
@@ -49,6 +51,12 @@ LIST_LAG = timedelta(minutes=2)
 # Changes that no counter shows are found by asking for everything open once in this time.
 FULL_SWEEP_EVERY = timedelta(hours=24)
 TEST_WORKER = "ATEST"
+# An account is listed once in this time even where asking for each open HIT is cheaper, for what was made elsewhere.
+LISTED_EVERY = timedelta(hours=1)
+# Pages of ListHITs from which an account's history counts as long.
+LONG_HISTORY = 10
+# HITs asked for between two renewals of the lease, which must not end at a call or two a second.
+ASKED_AT_A_TIME = 32
 # Between two sweeps of a Connection without open work.
 IDLE_INTERVAL = timedelta(minutes=5)
 # Asked for one by one when a sweep did not show them; the rest waits for the next sweep.
@@ -73,6 +81,11 @@ def sweep(connection: Connection, *, gateway: MTurkGateway) -> Sweep | None:
         record.save()
         _release(connection, record)
     return record
+
+
+def _portions(things: Sequence[ThingT]) -> Iterator[Sequence[ThingT]]:
+    for begin in range(0, len(things), ASKED_AT_A_TIME):
+        yield things[begin : begin + ASKED_AT_A_TIME]
 
 
 def _take_lease(connection: Connection) -> bool:
@@ -107,6 +120,12 @@ class _Sweeper:
 
     def run(self) -> None:
         is_full = self._is_full_sweep_due()
+        if not is_full and self._is_listing_dearer():
+            self._ask_for_open()
+        else:
+            self._list(is_full)
+
+    def _list(self, is_full: bool) -> None:
         for page in self.gateway.list_hits():
             self._renew_lease()
             self.record.pages += 1
@@ -119,6 +138,47 @@ class _Sweeper:
         self._count_sweeps_without()
         if not self._something_was_deleted():
             note_gone(self.connection, self.seen_elsewhere, begun_at=self.record.begun_at)
+
+    def _is_listing_dearer(self) -> bool:
+        """Whether the account has a long history and fewer HITs that may have changed than its list has pages."""
+        if self.connection.sweep_wanted_at:
+            return False
+        listings = Sweep.objects.filter(connection=self.connection, is_complete=True, pages__gt=0)
+        last = listings.order_by("-begun_at").first()
+        if last is None or self.record.begun_at - last.begun_at >= LISTED_EVERY or last.pages < LONG_HISTORY:
+            return False
+        unknown = HIT.objects.filter(connection=self.connection, publish_state=IntentionState.UNKNOWN)
+        # What nobody knows the outcome of is found by its annotation, in the list.
+        return not unknown.exists() and len(self._open().values("pk")[: last.pages]) < last.pages
+
+    def _open(self) -> HITQuerySet[HIT]:
+        """Our HITs of which MTurk may have something new to tell."""
+        is_undecided = Assignment.objects.filter(hit=OuterRef("pk"), status=AssignmentStatus.SUBMITTED)
+        may_change = Q(hit_status__in=[HITStatus.ASSIGNABLE, HITStatus.UNASSIGNABLE])
+        may_change |= Q(Exists(is_undecided)) | Q(refetches_left__gt=0) | Q(fetch_wanted_at__isnull=False)
+        return self._hits().at_the_market().filter(may_change)
+
+    def _ask_for_open(self) -> None:
+        """GetHIT for each of them instead of the whole list; whoever is gone is missing."""
+        hits = list(self._open().order_by("pk"))
+        for some in _portions(hits):
+            self._renew_lease()
+            with ThreadPoolExecutor(max_workers=min(THREADS, len(some))) as pool:
+                shown = list(pool.map(lambda hit: self._get(str(hit.mturk_id)), some))
+            pairs = zip(some, shown, strict=True)
+            self._collect([(hit, remote) for hit, remote in pairs if isinstance(remote, RemoteHIT)], False)
+            for hit, remote in zip(some, shown, strict=True):
+                if remote is None:
+                    self._note_missing(hit)
+                elif isinstance(remote, MTurkError):
+                    raise remote
+
+    def _get(self, hit_id: str) -> RemoteHIT | MTurkError | None:
+        """None where there is no such HIT any more. Runs in a thread, without the database."""
+        try:
+            return self.gateway.get_hit(hit_id)
+        except MTurkError as error:
+            return None if error.is_gone else error
 
     def _is_full_sweep_due(self) -> bool:
         """Whether the last sweep that asked for everything open is a day old: the first of each day does."""
@@ -233,22 +293,22 @@ class _Sweeper:
         wanted = [
             (hit, remote) for hit, remote in listed if hit.pk in asked_anyway or _is_fetch_due(hit, remote)
         ]
-        if not wanted:
-            return
-        fetched_at = clock.now()
-        with ThreadPoolExecutor(max_workers=min(THREADS, len(wanted))) as pool:
-            answers = list(pool.map(lambda pair: self._fetch(pair[1].hit_id), wanted))
-        fetched = [
-            Fetched(hit, remote, found)
-            for (hit, remote), found in zip(wanted, answers, strict=True)
-            if not isinstance(found, MTurkError | None)
-        ]
-        self.record.hits_fetched += len(fetched)
-        self.record.answers_new += store_fetched(self.connection, fetched, fetched_at=fetched_at)
-        # What could be fetched is kept, so that sweeps over a bad line come to an end as well.
-        for error in answers:
-            if isinstance(error, MTurkError):
-                raise error
+        for some in _portions(wanted):
+            self._renew_lease()
+            fetched_at = clock.now()
+            with ThreadPoolExecutor(max_workers=min(THREADS, len(some))) as pool:
+                answers = list(pool.map(lambda pair: self._fetch(pair[1].hit_id), some))
+            fetched = [
+                Fetched(hit, remote, found)
+                for (hit, remote), found in zip(some, answers, strict=True)
+                if not isinstance(found, MTurkError | None)
+            ]
+            self.record.hits_fetched += len(fetched)
+            self.record.answers_new += store_fetched(self.connection, fetched, fetched_at=fetched_at)
+            # What could be fetched is kept, so that sweeps over a bad line come to an end as well.
+            for error in answers:
+                if isinstance(error, MTurkError):
+                    raise error
 
     def _with_open_answers(self, listed: Sequence[tuple[HIT, RemoteHIT]]) -> set[int]:
         """HITs whose answers may have changed without a counter showing it: overturned, or decided elsewhere."""
@@ -303,15 +363,21 @@ class _Sweeper:
             self._ask_for(hit)
 
     def _ask_for(self, hit: HIT) -> None:
-        try:
-            remote = self.gateway.get_hit(str(hit.mturk_id))
-        except MTurkError as error:
-            if not error.is_gone:
-                raise
-            hit.missing_since, hit.unusable = clock.now(), hit.max_assignments
-        else:
-            hit.hit_status, hit.unusable = remote.hit_status, _unusable(remote)
-            name_deletion(hit)
+        remote = self._get(str(hit.mturk_id))
+        if isinstance(remote, MTurkError):
+            raise remote
+        if remote is None:
+            self._note_missing(hit)
+            return
+        hit.hit_status, hit.unusable = remote.hit_status, _unusable(remote)
+        name_deletion(hit)
+        self._save_state(hit)
+
+    def _note_missing(self, hit: HIT) -> None:
+        hit.missing_since, hit.unusable = clock.now(), hit.max_assignments
+        self._save_state(hit)
+
+    def _save_state(self, hit: HIT) -> None:
         with transaction.atomic():
             hit.save(update_fields=["missing_since", "hit_status", "unusable", "changed_elsewhere"])
             recount([hit.row_id])

@@ -9,9 +9,10 @@ from mturkhub.accounts.models import Connection
 from mturkhub.common import clock
 from mturkhub.workers.models import TeamWorker, Worker
 from mturkhub.workers.naming import find_workers, shown_ids
+from projects.actions.batches import collect_now
 from projects.actions.reviews import approve_assignment, reject_assignment
 from projects.collecting import _Sweeper, sweep
-from projects.models import Assignment, AssignmentAnswer, Decision
+from projects.models import HIT, Assignment, AssignmentAnswer, Decision
 from tests.conftest import Person
 from tests.factories.projects import answer_xml
 from tests.fakes.mturk import FakeMTurk, lost_answer, refusal, unreachable
@@ -349,3 +350,84 @@ def test_what_could_be_fetched_is_kept_when_another_fetch_fails(live: Live) -> N
     assert (done.is_complete, done.answers_new) == (False, 1)
     live.collect()
     assert len(live.answers) == 2
+
+
+# Long histories -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def with_history(live: Live) -> Live:
+    """On the account stand a thousand HITs of old that are none of ours; it has been listed once."""
+    question = live.market.hits[live.hit_id()].question
+    hit_type = next(iter(live.market.hit_types))
+    for number in range(1_000):
+        live.market.create_hit_with_hit_type(
+            hit_type_id=hit_type,
+            question=question,
+            lifetime=timedelta(hours=1),
+            max_assignments=1,
+            requester_annotation="",
+            unique_request_token=f"old {number}",
+        )
+    live.collect()
+    live.market.calls.clear()
+    return live
+
+
+def test_where_the_list_is_longer_than_the_open_hits_these_are_asked_for_instead(with_history: Live) -> None:
+    live = with_history
+    live.submit(["A1"])
+
+    done = live.collect()
+
+    assert live.market.calls == {"GetHIT": 2, "ListAssignmentsForHIT": 1}
+    assert (done.pages, done.answers_new) == (0, 1)
+
+
+def test_such_an_account_is_listed_again_after_an_hour_and_when_a_person_asks(
+    with_history: Live, mina: Person
+) -> None:
+    live = with_history
+    live.later(minutes=61)
+    live.collect()
+    assert live.market.calls["ListHITs"] > 10
+    live.market.calls.clear()
+    live.collect()
+    assert live.market.calls["ListHITs"] == 0
+
+    collect_now(live.batch, by=mina.actor)
+    live.connection.refresh_from_db()
+    live.collect()
+
+    assert live.market.calls["ListHITs"] > 10
+
+
+def test_what_nobody_knows_the_outcome_of_is_looked_for_in_the_list(with_history: Live) -> None:
+    HIT.objects.filter(pk=with_history.hits[0].pk).update(publish_state="unknown", mturk_id=None)
+
+    with_history.collect()
+
+    assert with_history.market.calls["ListHITs"] > 10
+    assert with_history.hits[0].publish_state == "published"
+
+
+def test_a_hit_that_is_gone_is_missing_without_the_list_as_well(with_history: Live) -> None:
+    del with_history.market.hits[with_history.hit_id(1)]
+
+    with_history.collect()
+
+    assert [hit.missing_since is not None for hit in with_history.hits] == [True, False]
+    assert with_history.market.calls["ListHITs"] == 0
+
+
+def test_hits_whose_answers_wait_are_asked_for_as_well(with_history: Live) -> None:
+    live = with_history
+    [answer, *_] = [live.submit([worker])[0] for worker in ("A1", "A2", "A3")]
+    live.collect()
+    assert live.hits[0].hit_status == "Reviewable"
+    live.market.approve_assignment(answer)
+
+    live.collect()
+
+    assert live.market.calls["ListHITs"] == 0
+    assert Assignment.objects.get(mturk_id=answer).status == "Approved"
