@@ -24,6 +24,7 @@ from mturkhub.gateway.errors import MTurkError
 from mturkhub.gateway.records import RemoteAssignment, RemoteHIT
 from mturkhub.intentions.claiming import Outcome, record_outcomes
 from mturkhub.intentions.models import IntentionState, Operation
+from mturkhub.intentions.settling import line_is_down
 from mturkhub.workers.models import Worker
 from mturkhub.workers.naming import ensure_team_workers
 from projects.annotations import read_annotation
@@ -117,6 +118,8 @@ class _Sweeper:
     record: Sweep
     seen: set[int] = field(default_factory=set)
     seen_elsewhere: set[int] = field(default_factory=set)
+    # Of HITs that the next sweep fetches again.
+    not_fetched: list[MTurkError] = field(default_factory=list)
 
     def run(self) -> None:
         is_full = self._is_full_sweep_due()
@@ -124,6 +127,8 @@ class _Sweeper:
             self._ask_for_open()
         else:
             self._list(is_full)
+        if self.not_fetched:
+            raise self.not_fetched[0]
 
     def _list(self, is_full: bool) -> None:
         for page in self.gateway.list_hits():
@@ -170,8 +175,10 @@ class _Sweeper:
             for hit, remote in zip(some, shown, strict=True):
                 if remote is None:
                     self._note_missing(hit)
-                elif isinstance(remote, MTurkError):
-                    raise remote
+            errors = [remote for remote in shown if isinstance(remote, MTurkError)]
+            if errors and line_is_down(len(errors), len(some)):
+                raise errors[0]
+            self.not_fetched += errors
 
     def _get(self, hit_id: str) -> RemoteHIT | MTurkError | None:
         """None where there is no such HIT any more. Runs in a thread, without the database."""
@@ -306,9 +313,10 @@ class _Sweeper:
             self.record.hits_fetched += len(fetched)
             self.record.answers_new += store_fetched(self.connection, fetched, fetched_at=fetched_at)
             # What could be fetched is kept, so that sweeps over a bad line come to an end as well.
-            for error in answers:
-                if isinstance(error, MTurkError):
-                    raise error
+            errors = [found for found in answers if isinstance(found, MTurkError)]
+            if errors and line_is_down(len(errors), len(some)):
+                raise errors[0]
+            self.not_fetched += errors
 
     def _with_open_answers(self, listed: Sequence[tuple[HIT, RemoteHIT]]) -> set[int]:
         """HITs whose answers may have changed without a counter showing it: overturned, or decided elsewhere."""
