@@ -141,6 +141,17 @@ def test_the_page_sets_a_queue_up_and_shows_its_policy_to_paste(olive, connectio
     assert "Last event none yet" in text
 
 
+def test_a_queue_elsewhere_needs_its_markets_consent_instead_of_a_policy(olive, connection, settings):
+    settings.MTURK_ALLOWED_QUEUES = ["http://queues.example:9324/"]
+
+    text = words(
+        post(olive, "set_queue", connection, url="http://queues.example:9324/0/events").content.decode()
+    )
+
+    assert "MARKETPLACE_NOTIFICATION_ENDPOINTS" in text
+    assert "mturk-requester.amazonaws.com" not in text
+
+
 def test_what_was_typed_stays_when_it_is_refused(olive, connection):
     refused = post(olive, "set_queue", connection, url="http://10.0.0.1/0/events")
 
