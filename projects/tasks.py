@@ -166,16 +166,17 @@ def collect_due_connections() -> None:
 def hear_events(connection_id: int) -> None:
     """Read what a Connection's queue has to tell, and fetch the HITs it names."""
     connection = Connection.objects.get(pk=connection_id)
-    gateway = gateway_for(connection, Lane.COLLECTING)
     queue = NotificationQueue.objects.filter(connection=connection).first()
-    tell_types_in_use(connection, queue, gateway=gateway)
-    if queue is None:
-        return
     try:
-        listen(queue, messages=queue_for(queue))
-        collect_wanted(connection, gateway=gateway)
+        gateway = gateway_for(connection, Lane.COLLECTING)
+        tell_types_in_use(connection, queue, gateway=gateway)
+        if queue:
+            listen(queue, messages=queue_for(queue))
+            collect_wanted(connection, gateway=gateway)
     except ActionRefused as refused:
-        note_trouble(queue, refused.sentence)
+        log.warning("Connection %s cannot hear of events: %s", connection.pk, refused.sentence)
+        if queue:
+            note_trouble(queue, refused.sentence)
     except MTurkError as error:
         log.warning(
             "HITs of Connection %s could not be fetched for events: %s", connection.pk, error.sentence
