@@ -43,6 +43,7 @@ app.conf.update(
         "projects.tasks.send_due_bonuses": {"queue": "mturk"},
         "projects.tasks.read_paid_bonuses": {"queue": "mturk"},
         "projects.tasks.collect_connection": {"queue": "mturk"},
+        "projects.tasks.hear_events": {"queue": "mturk"},
         "projects.tasks.settle_unknown": {"queue": "mturk"},
         "projects.tasks.refresh_balances": {"queue": "mturk"},
         "projects.tasks.run_job": {"queue": "files"},
@@ -85,6 +86,8 @@ app.conf.beat_schedule = {
     "read bonuses": every(15, "projects.tasks.read_paid_bonuses"),
     # Connections whose next sweep is due.
     "collect": every(5, "projects.tasks.collect_due_connections"),
+    # Connections that are told of events by a queue.
+    "listen": every(5, "projects.tasks.hear_all_events"),
     # Stale leases, and intentions whose outcome nobody knows.
     "settle": every(15, "projects.tasks.settle_unknown"),
     # What the header shows, and whether a Connection paused for lack of funds may go on.

@@ -51,6 +51,8 @@ WORKER_SITES = {
     "production": "https://worker.mturk.com",
 }
 MTURK_ALLOWED_ENDPOINTS = [*MTURK_ENDPOINTS.values(), *_words("MTURKHUB_ALLOWED_ENDPOINTS")]
+# What the URLs of queues with MTurk's events begin with, besides Amazon's own.
+MTURK_ALLOWED_QUEUES = [f"{address.rstrip('/')}/" for address in _words("MTURKHUB_ALLOWED_QUEUES")]
 # Connections that may use this server's own AWS identity: NAME, or SHARE-CODE/NAME for those of one team.
 AMBIENT_AWS = [name.strip() for name in os.environ.get("MTURKHUB_AMBIENT_AWS", "").split(",") if name.strip()]
 LOCAL_FEE_SCHEDULE = os.environ.get("MARKETPLACE_FEE_SCHEDULE") or "mturk"

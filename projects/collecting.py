@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Count, Exists, F, OuterRef, Q
 
 from mturkhub.accounts import activity
 from mturkhub.accounts.actors import Actor
@@ -62,6 +62,8 @@ ASKED_AT_A_TIME = 32
 IDLE_INTERVAL = timedelta(minutes=5)
 # Asked for one by one when a sweep did not show them; the rest waits for the next sweep.
 MOST_MISSING_ASKED = 100
+# Fetched for events at a time; the rest is fetched in the next turn.
+MOST_WANTED = 200
 
 
 def sweep(connection: Connection, *, gateway: MTurkGateway) -> Sweep | None:
@@ -69,7 +71,7 @@ def sweep(connection: Connection, *, gateway: MTurkGateway) -> Sweep | None:
 
     An MTurkError ends the sweep and is told on it: what was stored so far stays.
     """
-    if not _take_lease(connection):
+    if not _take_lease(connection, sweep_wanted_at=None):
         return None
     record = Sweep.objects.create(connection=connection, begun_at=clock.now())
     try:
@@ -89,11 +91,51 @@ def _portions(things: Sequence[ThingT]) -> Iterator[Sequence[ThingT]]:
         yield things[begin : begin + ASKED_AT_A_TIME]
 
 
-def _take_lease(connection: Connection) -> bool:
+def collect_wanted(connection: Connection, *, gateway: MTurkGateway) -> int:
+    """Fetch the HITs that an event has named, one ListAssignmentsForHIT each; returns how many answers were new.
+
+    Nothing while a sweep runs: what it passes by is fetched when this is called next. Raises MTurkError; what was
+    stored so far stays.
+    """
+    wanted = HIT.objects.published().filter(connection=connection, fetch_wanted_at__isnull=False)
+    wanted = (
+        wanted.filter(batch__imported_at=None).select_related("batch__project").order_by("fetch_wanted_at")
+    )
+    if not wanted.exists() or not _take_lease(connection):
+        return 0
+    new = 0
+    try:
+        hits = list(wanted[:MOST_WANTED])
+        # A few at a time, so that a bad line is found out by a few calls.
+        for start in range(0, len(hits), THREADS):
+            _renew_lease(connection)
+            new += _fetch_wanted(connection, hits[start : start + THREADS], gateway)
+    finally:
+        Connection.objects.filter(pk=connection.pk).update(sweep_lease_until=None)
+    return new
+
+
+def _fetch_wanted(connection: Connection, hits: Sequence[HIT], gateway: MTurkGateway) -> int:
+    fetched_at = clock.now()
+    answers = _fetch_all([str(hit.mturk_id) for hit in hits], gateway)
+    pairs = list(zip(hits, answers, strict=True))
+    fetched = [Fetched(hit, None, found) for hit, found in pairs if isinstance(found, list)]
+    new = store_fetched(connection, fetched, fetched_at=fetched_at)
+    # The next sweep asks what became of those that are gone.
+    _wish_no_longer([hit for hit, found in pairs if found is None], fetched_at)
+    _raise_first(answers)
+    return new
+
+
+def _take_lease(connection: Connection, **more: None) -> bool:
     now = clock.real_now()
     free = Q(sweep_lease_until__isnull=True) | Q(sweep_lease_until__lt=now)
     taken = Connection.objects.filter(free, pk=connection.pk)
-    return taken.update(sweep_lease_until=now + SWEEP_LEASE, sweep_wanted_at=None) == 1
+    return taken.update(sweep_lease_until=now + SWEEP_LEASE, **more) == 1
+
+
+def _renew_lease(connection: Connection) -> None:
+    Connection.objects.filter(pk=connection.pk).update(sweep_lease_until=clock.real_now() + SWEEP_LEASE)
 
 
 def _release(connection: Connection, record: Sweep) -> None:
@@ -132,7 +174,7 @@ class _Sweeper:
 
     def _list(self, is_full: bool) -> None:
         for page in self.gateway.list_hits():
-            self._renew_lease()
+            _renew_lease(self.connection)
             self.record.pages += 1
             self.record.hits_listed += len(page)
             known = self._known(page)
@@ -167,7 +209,7 @@ class _Sweeper:
         """GetHIT for each of them instead of the whole list; whoever is gone is missing."""
         hits = list(self._open().order_by("pk"))
         for some in _portions(hits):
-            self._renew_lease()
+            _renew_lease(self.connection)
             with ThreadPoolExecutor(max_workers=min(THREADS, len(some))) as pool:
                 shown = list(pool.map(lambda hit: self._get(str(hit.mturk_id)), some))
             pairs = zip(some, shown, strict=True)
@@ -175,10 +217,14 @@ class _Sweeper:
             for hit, remote in zip(some, shown, strict=True):
                 if remote is None:
                     self._note_missing(hit)
-            errors = [remote for remote in shown if isinstance(remote, MTurkError)]
-            if errors and line_is_down(len(errors), len(some)):
-                raise errors[0]
-            self.not_fetched += errors
+            self._go_on_past(shown)
+
+    def _go_on_past(self, answers: Sequence[object]) -> None:
+        """Remember what could not be read; raise it at once if that is too much of it."""
+        errors = [answer for answer in answers if isinstance(answer, MTurkError)]
+        if errors and line_is_down(len(errors), len(answers)):
+            raise errors[0]
+        self.not_fetched += errors
 
     def _get(self, hit_id: str) -> RemoteHIT | MTurkError | None:
         """None where there is no such HIT any more. Runs in a thread, without the database."""
@@ -194,11 +240,6 @@ class _Sweeper:
         is_due = last is None or self.record.begun_at - last.begun_at >= FULL_SWEEP_EVERY
         self.record.is_full = is_due
         return is_due
-
-    def _renew_lease(self) -> None:
-        Connection.objects.filter(pk=self.connection.pk).update(
-            sweep_lease_until=clock.real_now() + SWEEP_LEASE
-        )
 
     # Which HITs are ours -------------------------------------------------------------------------
 
@@ -300,11 +341,10 @@ class _Sweeper:
         wanted = [
             (hit, remote) for hit, remote in listed if hit.pk in asked_anyway or _is_fetch_due(hit, remote)
         ]
-        for some in _portions(wanted):
-            self._renew_lease()
+        for some in _portions(_without_explained(wanted, asked_anyway)):
+            _renew_lease(self.connection)
             fetched_at = clock.now()
-            with ThreadPoolExecutor(max_workers=min(THREADS, len(some))) as pool:
-                answers = list(pool.map(lambda pair: self._fetch(pair[1].hit_id), some))
+            answers = _fetch_all([remote.hit_id for _, remote in some], self.gateway)
             fetched = [
                 Fetched(hit, remote, found)
                 for (hit, remote), found in zip(some, answers, strict=True)
@@ -313,10 +353,7 @@ class _Sweeper:
             self.record.hits_fetched += len(fetched)
             self.record.answers_new += store_fetched(self.connection, fetched, fetched_at=fetched_at)
             # What could be fetched is kept, so that sweeps over a bad line come to an end as well.
-            errors = [found for found in answers if isinstance(found, MTurkError)]
-            if errors and line_is_down(len(errors), len(some)):
-                raise errors[0]
-            self.not_fetched += errors
+            self._go_on_past(answers)
 
     def _with_open_answers(self, listed: Sequence[tuple[HIT, RemoteHIT]]) -> set[int]:
         """HITs whose answers may have changed without a counter showing it: overturned, or decided elsewhere."""
@@ -325,13 +362,6 @@ class _Sweeper:
         )
         assignments = Assignment.objects.filter(is_open, hit__in=[hit.pk for hit, _ in listed])
         return set(assignments.values_list("hit_id", flat=True))
-
-    def _fetch(self, hit_id: str) -> list[RemoteAssignment] | MTurkError | None:
-        """None when the HIT vanished between list and fetch. Runs in a thread, without the database."""
-        try:
-            return self.gateway.list_assignments_for_hit(hit_id)
-        except MTurkError as error:
-            return None if error.is_gone else error
 
     def _store_status(self, listed: Sequence[tuple[HIT, RemoteHIT]]) -> None:
         changed = name_changes(listed)
@@ -438,6 +468,58 @@ def _is_fetch_due(hit: HIT, remote: RemoteHIT) -> bool:
     return _listed(hit) != _tuple(remote)
 
 
+def _without_explained(
+    wanted: Sequence[tuple[HIT, RemoteHIT]], asked_anyway: set[int]
+) -> list[tuple[HIT, RemoteHIT]]:
+    """Those still to be fetched. Where an event has had a HIT fetched since it was last listed, and as many answers,
+    as many of them decided, are held as its counters now show, there is nothing more to see: answers never go away
+    and are never undecided again. These counters are stored as if it had been fetched for them.
+    """
+    apart = {
+        hit.pk: (hit, remote)
+        for hit, remote in wanted
+        if hit.fetched_unlisted and not (hit.refetches_left or hit.fetch_wanted_at or hit.pk in asked_anyway)
+    }
+    if not apart:
+        return list(wanted)
+    is_decided = ~Q(status=AssignmentStatus.SUBMITTED)
+    counts = Assignment.objects.filter(hit__in=apart).values("hit")
+    explained = []
+    for key, held, decided in counts.annotate(
+        held=Count("pk"), decided=Count("pk", filter=is_decided)
+    ).values_list("hit", "held", "decided"):
+        hit, remote = apart[key]
+        if (held, decided) == (remote.submitted_or_decided, remote.completed):
+            _set_listed(hit, remote)
+            explained.append(hit)
+    HIT.objects.bulk_update(explained, _LISTED_FIELDS)
+    known = {hit.pk for hit in explained}
+    return [(hit, remote) for hit, remote in wanted if hit.pk not in known]
+
+
+# What MTurk answered, or why it did not; None for a HIT that is gone.
+_Answer = list[RemoteAssignment] | MTurkError | None
+
+
+def _fetch_all(hit_ids: Sequence[str], gateway: MTurkGateway) -> list[_Answer]:
+    """All answers to each HIT, fetched by threads that touch no database."""
+
+    def fetch(hit_id: str) -> _Answer:
+        try:
+            return gateway.list_assignments_for_hit(hit_id)
+        except MTurkError as error:
+            return None if error.is_gone else error
+
+    with ThreadPoolExecutor(max_workers=min(THREADS, len(hit_ids))) as pool:
+        return list(pool.map(fetch, hit_ids))
+
+
+def _raise_first(answers: Sequence[_Answer]) -> None:
+    for error in answers:
+        if isinstance(error, MTurkError):
+            raise error
+
+
 def _listed(hit: HIT) -> tuple[str, int | None, int | None, int | None, int | None]:
     return (
         hit.listed_status,
@@ -463,10 +545,10 @@ def _tuple(remote: RemoteHIT) -> tuple[str, int, int, int, int]:
 
 @dataclass(frozen=True)
 class Fetched:
-    """A HIT as it was listed, and the Assignments fetched after that."""
+    """A HIT as it was listed, if it was, and the Assignments fetched after that."""
 
     hit: HIT
-    remote: RemoteHIT
+    remote: RemoteHIT | None
     assignments: list[RemoteAssignment]
 
 
@@ -610,36 +692,48 @@ def _store_listed(fetched: Sequence[Fetched], fetched_at: datetime) -> None:
     hits = []
     for item in fetched:
         hit, remote = item.hit, item.remote
+        if remote is None:
+            continue
+        hit.last_fetched_at = fetched_at
+        hits.append(hit)
         holds_all = len(item.assignments) >= remote.submitted_or_decided
         if holds_all or hit.refetches_left == 1:
             hit.refetches_left = 0
         else:
             hit.refetches_left = (hit.refetches_left or REFETCHES + 1) - 1
         if not hit.refetches_left:
-            (
-                hit.listed_status,
-                hit.listed_max,
-                hit.listed_available,
-                hit.listed_pending,
-                hit.listed_completed,
-            ) = _tuple(remote)
-        hit.last_fetched_at = fetched_at
-        if hit.fetch_wanted_at and hit.fetch_wanted_at <= fetched_at:
-            hit.fetch_wanted_at = None
-        hits.append(hit)
-    HIT.objects.bulk_update(
-        hits,
-        [
-            "refetches_left",
-            "listed_status",
-            "listed_max",
-            "listed_available",
-            "listed_pending",
-            "listed_completed",
-            "last_fetched_at",
-            "fetch_wanted_at",
-        ],
-    )
+            _set_listed(hit, remote)
+    HIT.objects.bulk_update(hits, ["refetches_left", "last_fetched_at", *_LISTED_FIELDS])
+    unlisted = HIT.objects.filter(pk__in=[item.hit.pk for item in fetched if item.remote is None])
+    unlisted.update(last_fetched_at=fetched_at, fetched_unlisted=True)
+    _wish_no_longer([item.hit for item in fetched], fetched_at)
+
+
+_LISTED_FIELDS = [
+    "listed_status",
+    "listed_max",
+    "listed_available",
+    "listed_pending",
+    "listed_completed",
+    "fetched_unlisted",
+]
+
+
+def _set_listed(hit: HIT, remote: RemoteHIT) -> None:
+    (
+        hit.listed_status,
+        hit.listed_max,
+        hit.listed_available,
+        hit.listed_pending,
+        hit.listed_completed,
+    ) = _tuple(remote)
+    hit.fetched_unlisted = False
+
+
+def _wish_no_longer(hits: Sequence[HIT], fetched_at: datetime) -> None:
+    """What was wished for before the fetch is fulfilled; an event that came meanwhile stays."""
+    wished = HIT.objects.filter(pk__in=[hit.pk for hit in hits], fetch_wanted_at__lte=fetched_at)
+    wished.update(fetch_wanted_at=None)
 
 
 def _note_answer_fields(new: Sequence[_New]) -> None:

@@ -43,6 +43,7 @@ from mturkhub.intentions.models import IntentionState
 from mturkhub.intentions.settling import after_error, line_is_down, token_is_live
 from projects.annotations import annotation_for
 from projects.counting import recount
+from projects.listening import tell_type
 from projects.models import HIT, Batch, HITType
 from projects.models.sweep import sweep_interval
 from projects.placeholders import question_for
@@ -84,6 +85,7 @@ def publish_chunk(batch: Batch, *, gateway: MTurkGateway) -> bool:
         if not error.retry_can_help:
             pause_batch_for(batch, error.sentence)
         return False
+    tell_type(hit_type, gateway=gateway)
     goes_on = _Sender(batch, hit_type, gateway).send_for(TURN)
     finish_if_done(batch)
     return goes_on

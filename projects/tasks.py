@@ -9,8 +9,8 @@ from datetime import timedelta
 from celery import shared_task
 from django.db.models import Q
 
-from mturkhub.accounts.credentials import gateway_for
-from mturkhub.accounts.models import Connection, Environment
+from mturkhub.accounts.credentials import gateway_for, queue_for
+from mturkhub.accounts.models import Connection, Environment, NotificationQueue
 from mturkhub.common import clock
 from mturkhub.common.errors import ActionRefused
 from mturkhub.gateway.errors import MTurkError
@@ -22,8 +22,9 @@ from projects import adopting, importing
 from projects.balances import refresh_balance
 from projects.bulk_deciding import run_chunk
 from projects.checking import delete_expired_uploads, run_check, uploads_to_check
-from projects.collecting import sweep
+from projects.collecting import collect_wanted, sweep
 from projects.ending import end
+from projects.listening import listen, note_trouble, tell_types_in_use
 from projects.models import HIT, Batch, Bonus, Decision
 from projects.operating import send_operations
 from projects.paying import read_bonuses, send_bonuses
@@ -159,6 +160,36 @@ def collect_due_connections() -> None:
         is_due = connection.next_sweep_at is None or connection.next_sweep_at <= now
         if is_due or connection.sweep_wanted_at:
             ring(collect_connection, connection.pk)
+
+
+@shared_task
+def hear_events(connection_id: int) -> None:
+    """Read what a Connection's queue has to tell, and fetch the HITs it names."""
+    connection = Connection.objects.get(pk=connection_id)
+    queue = NotificationQueue.objects.filter(connection=connection).first()
+    try:
+        gateway = gateway_for(connection, Lane.COLLECTING)
+        tell_types_in_use(connection, queue, gateway=gateway)
+        if queue:
+            listen(queue, messages=queue_for(queue))
+            collect_wanted(connection, gateway=gateway)
+    except ActionRefused as refused:
+        log.warning("Connection %s cannot hear of events: %s", connection.pk, refused.sentence)
+        if queue:
+            note_trouble(queue, refused.sentence)
+    except MTurkError as error:
+        log.warning(
+            "HITs of Connection %s could not be fetched for events: %s", connection.pk, error.sentence
+        )
+
+
+@shared_task
+def hear_all_events() -> None:
+    """Ring for every Connection that has a queue, or HIT types that still think it has."""
+    tells = Q(queue__isnull=False) | Q(hit_types__notified_queue__gt="")
+    # A restored copy would take the events away from the original.
+    for connection in Connection.objects.filter(tells, paused_at=None).distinct():
+        ring(hear_events, connection.pk)
 
 
 @shared_task

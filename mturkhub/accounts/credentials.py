@@ -7,10 +7,12 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.db import transaction
 
-from mturkhub.accounts.models import Connection, RequesterAccount, Team
+from mturkhub.accounts.models import Connection, NotificationQueue, RequesterAccount, Team
+from mturkhub.accounts.rules.connections import check_queue_url
 from mturkhub.common.errors import ActionRefused
 from mturkhub.gateway.client import MTurkGateway
 from mturkhub.gateway.errors import MTurkError
+from mturkhub.gateway.event_queue import EventQueue
 from mturkhub.gateway.rate_budget import Lane, Pace, rate_budget
 
 
@@ -89,15 +91,32 @@ def gateway_for(connection: Connection, lane: Lane = Lane.DECIDING) -> MTurkGate
     """The way to MTurk with this Connection's keys, its calls paced in the lane; cheap, since clients are kept."""
     if not connection.uses_own_identity:
         return gateway_with(connection, decrypt(connection), lane)
+    _check_own_identity(connection)
+    try:
+        return MTurkGateway.with_own_identity(connection.endpoint, pace=_pace(connection, lane))
+    except MTurkError as error:
+        raise ActionRefused(error.sentence) from None
+
+
+def queue_for(queue: NotificationQueue) -> EventQueue:
+    """The way to a Connection's queue, with the Connection's own keys or identity; refuses addresses no longer listed."""
+    address, connection = check_queue_url(queue.url), queue.connection
+    if not connection.uses_own_identity:
+        keys = decrypt(connection)
+        return EventQueue(address, keys.access_key_id, keys.secret_access_key)
+    _check_own_identity(connection)
+    try:
+        return EventQueue(address, None, None)
+    except MTurkError as error:
+        raise ActionRefused(error.sentence) from None
+
+
+def _check_own_identity(connection: Connection) -> None:
     if not may_use_own_identity(connection.account, connection.name):
         raise ActionRefused(
             f"{connection.name} has no keys of its own, and may not use this server's AWS identity any more. Enter "
             "keys, or ask whoever runs the server to name it in MTURKHUB_AMBIENT_AWS."
         )
-    try:
-        return MTurkGateway.with_own_identity(connection.endpoint, pace=_pace(connection, lane))
-    except MTurkError as error:
-        raise ActionRefused(error.sentence) from None
 
 
 def gateway_with(connection: Connection, keys: Keys, lane: Lane = Lane.ASKING) -> MTurkGateway:

@@ -72,6 +72,17 @@ class ConnectionForm(KeysForm):
         self.fields["endpoint"].choices = [(endpoint, endpoint) for endpoint in endpoints]  # type: ignore[attr-defined]
 
 
+class QueueForm(forms.Form):
+    url = forms.CharField(
+        label="URL of the queue",
+        max_length=300,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "spellcheck": "false", "class": "mono", "inputmode": "url"}
+        ),
+        help_text="Such as https://sqs.us-east-1.amazonaws.com/123456789012/mturkhub-events; SQS shows it under Details.",
+    )
+
+
 class LendForm(forms.Form):
     share_code = forms.CharField(
         label="Share code of the other team",

@@ -2,7 +2,16 @@
 
 from django.urls import path
 
-from mturkhub.accounts.views import connections, invitations, people, sharing, signing_in, teams, tokens
+from mturkhub.accounts.views import (
+    connections,
+    invitations,
+    notifications,
+    people,
+    sharing,
+    signing_in,
+    teams,
+    tokens,
+)
 
 app_name = "accounts"
 urlpatterns = [
@@ -35,6 +44,9 @@ urlpatterns = [
     path("connections/<uuid:public_id>/test/", connections.test_connection, name="test_connection"),
     path("connections/<uuid:public_id>/resume/", connections.resume_connection, name="resume_connection"),
     path("connections/<uuid:public_id>/keys/", connections.replace_keys, name="replace_keys"),
+    path("connections/<uuid:public_id>/queue/", notifications.set_queue, name="set_queue"),
+    path("connections/<uuid:public_id>/queue/test/", notifications.send_test_event, name="send_test_event"),
+    path("connections/<uuid:public_id>/queue/off/", notifications.switch_queue_off, name="switch_queue_off"),
     path("accounts/<uuid:public_id>/", sharing.account, name="account"),
     path("accounts/<uuid:public_id>/lend/", sharing.lend_account, name="lend_account"),
     path("accounts/lent/<uuid:public_id>/take-back/", sharing.take_account_back, name="take_account_back"),

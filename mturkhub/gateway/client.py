@@ -43,6 +43,8 @@ PAGE_SIZE = 100
 # Calls one process may have on their way to one requester's endpoint without opening connections for nothing.
 MOST_AT_ONCE = 64
 STATUSES = ("Submitted", "Approved", "Rejected")
+# The event that is sent for a test alone.
+PING = "Ping"
 
 
 class MTurkGateway:
@@ -58,12 +60,9 @@ class MTurkGateway:
     ) -> None:
         self.endpoint = endpoint
         self._pace = pace
-        self._secrets: Callable[[], Sequence[str]] = _own_secrets
-        if access_key_id and secret_access_key:
-            keys = (secret_access_key, access_key_id)
-            self._secrets = lambda: keys
+        self._secrets = secrets_of(access_key_id, secret_access_key)
         try:
-            self._client = _client_for(endpoint, access_key_id, secret_access_key)
+            self._client: MTurkClient = client_for("mturk", endpoint, access_key_id, secret_access_key)
         except boto.BotoCoreError as error:
             raise explain(error, operation="", where=urlsplit(endpoint).netloc) from None
         self._called_for = get_contextvars()
@@ -226,6 +225,33 @@ class MTurkGateway:
         )
         return [bonus for page in pages for bonus in page]
 
+    # Notifications
+
+    def update_notification_settings(
+        self, hit_type_id: str, *, queue_url: str, event_types: Sequence[str] = ()
+    ) -> None:
+        """Have these events of a HITType's HITs sent to the queue, and nowhere else; to none when it is empty."""
+        if not queue_url:
+            self._call("update_notification_settings", _nothing, HITTypeId=hit_type_id, Active=False)
+            return
+        self._call(
+            "update_notification_settings",
+            _nothing,
+            HITTypeId=hit_type_id,
+            Notification=_specification(queue_url, event_types),
+            Active=True,
+        )
+
+    def send_test_event_notification(self, queue_url: str) -> None:
+        """Have a Ping sent to the queue at once."""
+        self._call(
+            "send_test_event_notification",
+            _nothing,
+            # It wants to be told of events; which ones makes no difference to a test.
+            Notification=_specification(queue_url, ["AssignmentSubmitted"]),
+            TestEventType=PING,
+        )
+
     # How every call is made
 
     def _call(self, method: str, read: Callable[[dict[str, Any]], AnswerT], **parameters: Any) -> AnswerT:
@@ -287,11 +313,23 @@ class MTurkGateway:
 
     def _explain(self, error: Exception, operation: str) -> MTurkError:
         explained = explain(error, operation=operation, where=urlsplit(self.endpoint).netloc)
-        # Refused signatures quote the request; keys belong neither into a row nor into a log.
-        for secret in self._secrets():
-            explained.details = explained.details.replace(secret, "…")
-            explained.sentence = explained.sentence.replace(secret, "…")
-        return explained
+        return without_secrets(explained, self._secrets())
+
+
+def secrets_of(access_key_id: str | None, secret_access_key: str | None) -> Callable[[], Sequence[str]]:
+    """What must not be quoted of these keys, or of the server's own where there are none."""
+    if not (access_key_id and secret_access_key):
+        return _own_secrets
+    keys = (secret_access_key, access_key_id)
+    return lambda: keys
+
+
+def without_secrets(error: MTurkError, secrets: Sequence[str]) -> MTurkError:
+    """Refused signatures quote the request; keys belong neither into a row nor into a log."""
+    for secret in secrets:
+        error.details = error.details.replace(secret, "…")
+        error.sentence = error.sentence.replace(secret, "…")
+    return error
 
 
 def _outcome(error: MTurkError) -> str:
@@ -306,6 +344,15 @@ def _outcome(error: MTurkError) -> str:
 
 def _nothing(_: dict[str, Any]) -> None:
     return None
+
+
+def _specification(queue_url: str, event_types: Sequence[str]) -> dict[str, Any]:
+    return {
+        "Destination": queue_url,
+        "Transport": "SQS",
+        "Version": "2014-08-15",
+        "EventTypes": list(event_types),
+    }
 
 
 def _balance(answer: dict[str, Any]) -> AccountBalance:
@@ -384,29 +431,39 @@ def _time(record: dict[str, Any], name: str) -> datetime | None:
 _lock = threading.Lock()
 _sessions: dict[int, boto3.session.Session] = {}
 _own_sessions: dict[int, boto3.session.Session] = {}
-_clients: dict[tuple[int, str], "MTurkClient"] = {}
+_clients: dict[tuple[int, str], Any] = {}
 
 
-def _client_for(endpoint: str, access_key_id: str | None, secret_access_key: str | None) -> "MTurkClient":
+def client_for(
+    service: str,
+    endpoint: str,
+    access_key_id: str | None,
+    secret_access_key: str | None,
+    *,
+    region: str = "us-east-1",
+) -> Any:
     """This process' client for the requester; connections made before a fork are never used after it.
 
     Without keys it is the server's own identity, whose keys boto3 finds and renews.
     """
-    named = (endpoint, access_key_id or "", secret_access_key or "")
+    named = (service, region, endpoint, access_key_id or "", secret_access_key or "")
     digest = hashlib.sha256("\x00".join(named).encode("utf-8", "surrogatepass")).hexdigest()
     key = (os.getpid(), digest)
     with _lock:
         if key not in _clients:
-            _clients[key] = _make_client(endpoint, access_key_id, secret_access_key)
+            _clients[key] = _make_client(service, endpoint, access_key_id, secret_access_key, region)
         return _clients[key]
 
 
-def _make_client(endpoint: str, access_key_id: str | None, secret_access_key: str | None) -> "MTurkClient":
+def _make_client(
+    service: str, endpoint: str, access_key_id: str | None, secret_access_key: str | None, region: str
+) -> Any:
     is_loopback = urlsplit(endpoint).hostname in {"127.0.0.1", "localhost", "::1"}
     session = _session() if access_key_id else _own_session()
-    client = session.client(
-        "mturk",
-        region_name="us-east-1",
+    make: Any = session.client
+    client = make(
+        service,
+        region_name=region,
         endpoint_url=endpoint,
         aws_access_key_id=access_key_id,
         aws_secret_access_key=secret_access_key,

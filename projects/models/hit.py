@@ -27,6 +27,9 @@ class HITType(models.Model):
     digest = models.CharField(max_length=64)
     properties = models.JSONField()
     mturk_id = models.CharField(max_length=64, blank=True)
+    # The queue that MTurk sends its events to, as far as we told it; when to tell it again after it refused.
+    notified_queue = models.CharField(max_length=300, blank=True, default="", db_default="")
+    notify_due_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -92,6 +95,8 @@ class HIT(Intention):
     refetches_left = models.PositiveSmallIntegerField(default=0)
     fetch_wanted_at = models.DateTimeField(null=True, blank=True)
     last_fetched_at = models.DateTimeField(null=True, blank=True)
+    # Fetched for an event since it was last listed, so its listed counters are older than what is held.
+    fetched_unlisted = models.BooleanField(default=False, db_default=False)
     # Complete sweeps since the last send in which it was looked for and not found.
     sweeps_without = models.PositiveSmallIntegerField(default=0)
     missing_since = models.DateTimeField(null=True, blank=True)

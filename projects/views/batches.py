@@ -53,7 +53,7 @@ CHANGES_OF_A_ROW = 50
 
 def batch_or_404(request: TeamRequest, public_id: uuid.UUID) -> Batch:
     found = Batch.objects.for_actor(request.actor).select_related(
-        "project", "connection", "team", "template", "created_by", "published_by"
+        "project", "connection__queue", "team", "template", "created_by", "published_by"
     )
     return get_object_or_404(found, public_id=public_id)
 

@@ -513,3 +513,22 @@ def test_a_hit_the_balance_does_not_cover_is_not_made(market):
     assert caught.value.is_insufficient_funds
     assert balance(market) == (Decimal("10000.00"), None)
     assert list(market.gateway.list_hits()) == []
+
+
+# Notifications -----------------------------------------------------------------------------------
+
+
+def test_events_of_a_type_can_be_sent_to_a_queue_again_and_to_none(market, queues):
+    hit_type_id = market.gateway.create_hit_type(**TYPE)
+
+    for queue_url in (f"{queues}/123456789012/contract", f"{queues}/123456789012/contract", ""):
+        market.gateway.update_notification_settings(
+            hit_type_id, queue_url=queue_url, event_types=["AssignmentSubmitted"]
+        )
+
+
+def test_a_type_that_is_not_there_has_no_notifications(market, queues):
+    with refused("HITTypeDoesNotExist"):
+        market.gateway.update_notification_settings(
+            "3NOTTHERE", queue_url=f"{queues}/123456789012/contract", event_types=["AssignmentSubmitted"]
+        )

@@ -211,6 +211,9 @@ class FakeMTurk:
         self.hit_types: dict[str, dict[str, Any]] = {}
         self.assignments: dict[str, FakeAssignment] = {}
         self.bonuses: list[RemoteBonus] = []
+        # HITTypeId → the queue its events go to; and the queues that test events were sent to.
+        self.notified: dict[str, str] = {}
+        self.test_events: list[str] = []
         # Operation → how often it was called.
         self.calls: Counter[str] = Counter()
         self._tokens: dict[tuple[str, str], tuple[str, datetime]] = {}
@@ -293,6 +296,20 @@ class FakeMTurk:
     def buy_calls(self, wanted: int) -> int:
         """All of them: nothing holds its calls up."""
         return wanted
+
+    # Notifications: nothing is sent, tests put events into queues themselves
+
+    @_operation("UpdateNotificationSettings")
+    def update_notification_settings(
+        self, hit_type_id: str, *, queue_url: str, event_types: Sequence[str] = ()
+    ) -> None:
+        if hit_type_id not in self.hit_types:
+            raise refusal("UpdateNotificationSettings", "HITTypeDoesNotExist", f"No {hit_type_id}.")
+        self.notified[hit_type_id] = queue_url
+
+    @_operation("SendTestEventNotification")
+    def send_test_event_notification(self, queue_url: str) -> None:
+        self.test_events.append(queue_url)
 
     # Account
 

@@ -12,6 +12,7 @@ from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, generate_tot
 from playwright.sync_api import Page
 from pytest_django import Settings
 
+from mturkhub.accounts.models import NotificationQueue
 from mturkhub.accounts.sign_in_links import new_sign_in_link
 from mturkhub.common import clock
 from projects import importing
@@ -209,6 +210,15 @@ def test_pages_of_the_whole_team(olive: Person, lab: Lab, window_of: Window) -> 
     everybody, me = {"target": None}, {"target": olive.user}
     for limit, period, whose in ((500, "month", everybody), (1, "none", everybody), (20, "none", me)):
         set_budget(olive.team, by=olive.actor, limit=Decimal(limit), period=BudgetPeriod(period), **whose)
+    NotificationQueue.objects.create(
+        connection=lab.batch.connection,
+        url=f"https://sqs.us-east-1.amazonaws.com/123456789012/{UNBROKEN[:80]}",
+        **dict.fromkeys(["test_sent_at", "last_event_at", "read_at", "problem_at"], clock.now()),
+        last_event="AssignmentSubmitted",
+        problem=f"There is no queue {UNBROKEN[:80]} at sqs.us-east-1.amazonaws.com. Was it deleted?",
+        ignored=12_345,
+        ignored_last="a message that is not JSON",
+    )
     assert (
         faults_of(
             window_of(olive),
@@ -224,6 +234,7 @@ def test_pages_of_the_whole_team(olive: Person, lab: Lab, window_of: Window) -> 
                 address("accounts:connection", connection),
                 address("accounts:create_connection"),
                 address("accounts:replace_keys", connection),
+                address("accounts:set_queue", connection),
                 address("accounts:account", lab.batch.connection.account.public_id),
                 address("projects:activity"),
                 f"{address('projects:activity')}?batch={lab.batch.public_id}&kind=assignment",

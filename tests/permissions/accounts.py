@@ -73,6 +73,10 @@ ROWS = {
     "accounts:test_connection": Row(post="302 403 403 403 404 302", **_CONNECTION),
     "accounts:resume_connection": Row(post="302 403 403 403 404 302", **_CONNECTION),
     "accounts:replace_keys": Row(get=_OWNERS, post="400 403 403 403 404 302", **_CONNECTION),
+    "accounts:set_queue": Row(get=_OWNERS, post="400 403 403 403 404 302", **_CONNECTION),
+    # There is no queue to test.
+    "accounts:send_test_event": Row(post="409 403 403 403 404 302", **_CONNECTION),
+    "accounts:switch_queue_off": Row(post=_OWNERS_POST, **_CONNECTION),
     # Lending is the owners' of the account's home team.
     "accounts:account": Row(get=TEAM, **_ACCOUNT),
     "accounts:lend_account": Row(

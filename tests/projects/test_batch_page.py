@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.urls import reverse
 
-from mturkhub.accounts.models import Event
+from mturkhub.accounts.models import Event, NotificationQueue
 from mturkhub.common import clock
 from projects.counting import recount
 from projects.models import HIT
@@ -104,6 +104,17 @@ def test_it_says_when_answers_were_collected_and_when_next(olive, batch):
     text = words(get(olive, "batch", batch))
 
     assert "collected 3 min ago , next in 6 min" in text
+    assert "last event" not in text
+
+
+def test_it_says_when_the_last_event_came_where_notifications_are_on(olive, batch):
+    NotificationQueue.objects.create(
+        connection=batch.connection,
+        url="https://sqs.us-east-1.amazonaws.com/123456789012/events",
+        last_event_at=clock.now() - timedelta(minutes=3),
+    )
+
+    assert ", last event 3 min ago" in words(get(olive, "batch", batch))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from mturkhub.accounts.models.api_token import ApiToken
 from mturkhub.accounts.models.event import Event
 from mturkhub.accounts.models.invitation import Invitation
+from mturkhub.accounts.models.notification_queue import NotificationQueue
 from mturkhub.accounts.models.requester_account import (
     AccountGrant,
     Connection,
@@ -22,6 +23,7 @@ __all__ = [
     "FeeSchedule",
     "Invitation",
     "Membership",
+    "NotificationQueue",
     "RequesterAccount",
     "Team",
     "User",

@@ -2,9 +2,12 @@
 
 from decimal import Decimal
 
+from django.conf import settings
+
 from mturkhub.accounts.models import Connection, Environment
 from mturkhub.accounts.permissions import Loan
 from mturkhub.common.errors import ActionRefused
+from mturkhub.gateway.event_queue import QueueAddress, read_address
 
 
 def allows(connection: Connection, loan: Loan, team_id: int) -> bool:
@@ -30,3 +33,22 @@ def check_can_use(connection: Connection, team_id: int) -> None:
 def balance_seen(connection: Connection, team_id: int) -> Decimal | None:
     """The balance in dollars; None where it is unknown, or not for this team to see."""
     return connection.balance if allows(connection, Loan.SEE_BALANCE, team_id) else None
+
+
+def check_queue_url(url: str) -> QueueAddress:
+    """The parts of a queue's address; refuses what is none, and what nobody listed, so that no one can make this
+    server call a neighbour."""
+    address = read_address(url)
+    if address is None:
+        raise ActionRefused(
+            f"{url[:300]} is not the URL of a standard SQS queue. It looks like "
+            "https://sqs.us-east-1.amazonaws.com/123456789012/mturkhub-events; MTurk does not send to FIFO queues.",
+            status=400,
+        )
+    if not address.is_amazons and not url.startswith(tuple(settings.MTURK_ALLOWED_QUEUES)):
+        raise ActionRefused(
+            f"{url} is neither at Amazon nor among the queues this server may read. Whoever runs the server can add "
+            "it to MTURKHUB_ALLOWED_QUEUES.",
+            status=400,
+        )
+    return address

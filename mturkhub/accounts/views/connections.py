@@ -15,12 +15,13 @@ from mturkhub.accounts.actions import connections as actions
 from mturkhub.accounts.actors import TeamRequest
 from mturkhub.accounts.credentials import own_identity_names
 from mturkhub.accounts.forms import ConnectionForm, KeysForm
-from mturkhub.accounts.models import Connection, Event, RequesterAccount
+from mturkhub.accounts.models import Connection, Event, NotificationQueue, RequesterAccount
 from mturkhub.accounts.permissions import Permission, can, check_can, refusal
 from mturkhub.accounts.sentences import sentence
 from mturkhub.accounts.setup import checklist, checklists
 from mturkhub.common.errors import ActionRefused
 from mturkhub.common.money import dollars
+from mturkhub.gateway.event_queue import read_address
 
 
 @require_GET
@@ -45,6 +46,7 @@ def connection(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
         target_type=Connection._meta.label_lower, target_id=row.pk
     )
     newest = events.select_related("by").order_by("-pk")[:20]
+    queue = NotificationQueue.objects.filter(connection=row).first()
     happened = [{"event": event, "sentence": sentence(event)} for event in newest]
     context = {
         "nav": "connections",
@@ -52,6 +54,8 @@ def connection(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
         "checklist": checklist(row.environment, row),
         "is_lent": row.account.team_id != _team_id(request),
         "happened": happened,
+        "queue": queue,
+        "queue_address": read_address(queue.url) if queue else None,
         "keys_address": reverse("accounts:replace_keys", args=[row.public_id]),
         **_may_manage(request, row.account.team_id),
     }
