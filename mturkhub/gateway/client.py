@@ -1,7 +1,8 @@
 """MTurkGateway: the one way from here to MTurk, or to whatever answers its API.
 
 One method per operation, named as boto3 names it. Plain values go in, frozen records come out, and every
-failure is an MTurkError. Nothing is retried here: the only retry loop is that of the intentions.
+failure is an MTurkError. Nothing is sent twice here, for the only retry loop is that of the intentions; but a page of a list
+is asked for again, since all the pages before it would have to be.
 """
 
 import contextlib
@@ -40,6 +41,8 @@ RecordT = TypeVar("RecordT")
 CONNECT_TIMEOUT = 5
 READ_TIMEOUT = 30
 PAGE_SIZE = 100
+# Of a page that follows another one.
+TRIES = 3
 # Calls one process may have on their way to one requester's endpoint without opening connections for nothing.
 MOST_AT_ONCE = 64
 STATUSES = ("Submitted", "Approved", "Rejected")
@@ -287,19 +290,31 @@ class MTurkGateway:
                 },
             )
 
+    def _page(
+        self, method: str, read: Callable[[dict[str, Any]], list[RecordT]], *, tries: int, **parameters: Any
+    ) -> tuple[list[RecordT], str | None]:
+        """One page and the token of the next."""
+        while True:
+            tries -= 1
+            try:
+                return self._call(
+                    method,
+                    # botocore makes {} of a page that broke off; only NumResults tells it from the empty one.
+                    lambda answer: (read(answer) if answer["NumResults"] else [], answer.get("NextToken")),
+                    MaxResults=PAGE_SIZE,
+                    **parameters,
+                )
+            except MTurkError as error:
+                if not tries or not (error.retry_can_help or error.may_have_happened):
+                    raise
+
     def _pages(
         self, method: str, read: Callable[[dict[str, Any]], list[RecordT]], **parameters: Any
     ) -> Iterator[list[RecordT]]:
         """Non-empty pages. MTurk gives a token even with the last full page; then an empty one follows."""
         tokens: set[str] = set()
         while True:
-            page, token = self._call(
-                method,
-                # botocore makes {} of a page that broke off; only NumResults tells it from the empty one.
-                lambda answer: (read(answer) if answer["NumResults"] else [], answer.get("NextToken")),
-                MaxResults=PAGE_SIZE,
-                **parameters,
-            )
+            page, token = self._page(method, read, tries=TRIES if tokens else 1, **parameters)
             if not page:
                 return
             yield page

@@ -267,6 +267,30 @@ def test_a_list_ends_with_an_empty_page_or_without_a_token(server, token_with_la
     assert [request.get("NextToken") for request in server.requests] == [None, "p1", "p2"][: len(pages)]
 
 
+def test_a_page_after_the_first_is_asked_for_again_before_the_whole_list_would_have_to_be(server):
+    first = {"NumResults": 1, "NextToken": "p1", "Assignments": [ASSIGNMENT]}
+    last = {"NumResults": 1, "Assignments": [{**ASSIGNMENT, "AssignmentId": "3B"}]}
+    answers = [(200, first), (500, {}), (200, b"<html>"), (200, last)]
+    server.behave = lambda handler: write(handler, *answers[len(server.requests) - 1])
+
+    listed = gateway(server.url).list_assignments_for_hit("3H")
+
+    assert [each.assignment_id for each in listed] == ["3A", "3B"]
+    assert [request.get("NextToken") for request in server.requests] == [None, "p1", "p1", "p1"]
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_it_is_asked_for_three_times_at_most_and_the_first_page_once(server, before):
+    first = {"NumResults": 1, "NextToken": "p1", "Assignments": [ASSIGNMENT]}
+    server.behave = lambda handler: write(
+        handler, *((200, first) if len(server.requests) <= before else (500, {}))
+    )
+
+    failure(lambda: gateway(server.url).list_assignments_for_hit("3H"))
+
+    assert len(server.requests) == (1 if before == 0 else 4)
+
+
 # Words -------------------------------------------------------------------------------------------
 
 
