@@ -524,6 +524,10 @@ def compare(running: Running, batch_key: int, title: str, wanted: Wanted) -> lis
         "from projects_batch where id = %s"
     )[0]
     spent = here("select committed, paid from projects_batch where id = %s")[0]
+    entered = dict(
+        here("select kind, sum(amount) from projects_ledgerentry where batch_id = %s group by kind")
+    )
+    cost = (REWARD + fee) * total + (BONUS + bonus_fee) * bonuses
     checks = {
         f"{len(hits_there)} HITs at the marketplace": len(hits_there) == rows,
         f"{len(hits_here)} HITs here": len(hits_here) == rows == len({row for _, _, row, _ in hits_here}),
@@ -552,8 +556,9 @@ def compare(running: Running, batch_key: int, title: str, wanted: Wanted) -> lis
         f"the ledger says {dict(sums)}": dict(sums)
         == {move: each for move, each in expected.items() if each},
         f"the batch counts {counters}": counters == (rows, total, 0, 0, 0, state),
-        f"the batch has committed and paid {spent}": spent
-        == (0, (REWARD + fee) * total + (BONUS + bonus_fee) * bonuses),
+        f"the batch has committed and paid {spent}": spent == (0, cost),
+        f"our ledger says {entered}": entered.get("paid") == cost
+        and entered.get("held", 0) - entered.get("released", 0) == cost,
         "the balance is not what the ledger adds up to": not running.ask(running.marketplace_url, UNBALANCED),
     }
     return [difference for difference, is_right in checks.items() if not is_right]
