@@ -34,6 +34,7 @@ OWN_SENTENCES = {
     "batch.closed": "closed it: everything is decided and stored",
     "batch.closing": "is closing it: {at_the_market}",
     "batch.collected": "asked for new answers",
+    "batch.continued": "made {continuing} for {more} of {extended} that were missing",
     "batch.created": "made a draft of {rows}",
     "batch.decided": "chose {answers} to {verdict}",
     "batch.dropped_failed": "let {changes} be that had failed",

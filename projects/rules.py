@@ -43,6 +43,8 @@ def check_can_change(batch: Batch) -> None:
     """Settings are frozen at publishing."""
     if batch.state == BatchState.SCHEDULED:
         raise ActionRefused(f"“{batch}” is scheduled. Take that back first, then change it.")
+    if batch.state == BatchState.CANCELLED:
+        raise ActionRefused(f"“{batch}” is cancelled, so its settings stay as they are.")
     if batch.state != BatchState.DRAFT:
         raise ActionRefused(f"“{batch}” is published, so its settings stay as they are. Make a new batch.")
 
@@ -51,6 +53,8 @@ def check_can_publish(batch: Batch) -> None:
     """Only a draft, and only one with rows."""
     if batch.state == BatchState.SCHEDULED:
         raise ActionRefused(f"“{batch}” is scheduled. Take that back first, then publish or change it.")
+    if batch.state == BatchState.CANCELLED:
+        raise ActionRefused(f"“{batch}” is cancelled. Nothing of it is published any more.")
     if batch.state != BatchState.DRAFT:
         raise ActionRefused(f"“{batch}” has been published already. Nothing was sent twice.")
     if not batch.rows_total:
@@ -118,6 +122,16 @@ def check_can_republish(batch: Batch) -> None:
         raise ActionRefused(f"“{batch}” is {batch.state}: only what is live can be asked for again.")
 
 
+def check_can_continue(batch: Batch) -> None:
+    """By a further batch; also of what is over, but not while rows still wait to be created."""
+    check_is_at_market(batch)
+    check_can_make_hits(batch)
+    if batch.state not in {BatchState.LIVE, BatchState.CLOSING, BatchState.CLOSED, BatchState.CANCELLED}:
+        raise ActionRefused(
+            f"“{batch}” is {batch.state}: what is left of it is known once its HITs are live, or it is over."
+        )
+
+
 def check_can_retry(batch: Batch) -> None:
     if batch.state not in _AT_WORK:
         raise ActionRefused(f"“{batch}” is {batch.state}, so nothing of it is sent.")
@@ -136,8 +150,13 @@ def check_can_resume(batch: Batch) -> None:
 
 
 def check_can_cancel(batch: Batch) -> None:
-    if batch.state not in _AT_WORK:
+    if batch.state not in _AT_WORK and not is_continuing_draft(batch):
         raise ActionRefused(f"“{batch}” is {batch.state}: there is nothing to cancel.")
+
+
+def is_continuing_draft(batch: Batch) -> bool:
+    """What it would ask for counts as asked for until it is cancelled."""
+    return batch.state == BatchState.DRAFT and batch.continues_id is not None
 
 
 def check_can_change_hits(batch: Batch) -> None:
@@ -235,6 +254,7 @@ can_change = _yes_or_no(check_can_change)
 can_publish = _yes_or_no(check_can_publish)
 can_publish_rest = _yes_or_no(check_can_publish_rest)
 can_republish = _yes_or_no(check_can_republish)
+can_continue = _yes_or_no(check_can_continue)
 can_retry = _yes_or_no(check_can_retry)
 can_pause = _yes_or_no(check_can_pause)
 can_resume = _yes_or_no(check_can_resume)

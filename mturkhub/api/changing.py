@@ -3,16 +3,17 @@
 import uuid
 from typing import Any
 
+from django.db import transaction
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from mturkhub.api.batches import BatchShown, BatchView, PublishBody, RetryBody
+from mturkhub.api.batches import BatchShown, BatchView, DraftBody, PublishBody, RetryBody
 from mturkhub.api.fields import Fields, Seconds
 from mturkhub.api.repeating import once
 from mturkhub.api.schema import KEY
-from projects.actions import batches, hits
+from projects.actions import batches, continuing, hits
 
 # What is sent ------------------------------------------------------------------------------------
 
@@ -74,6 +75,19 @@ class Republish(_Change):
         return self.changed(public_id, batches.republish, PublishBody)
 
 
+class ContinueBatch(BatchView):
+    @extend_schema(
+        operation_id="batches_continue", parameters=[KEY], request=DraftBody, responses={201: BatchShown}
+    )
+    @once
+    def post(self, request: Request, public_id: uuid.UUID) -> Response:
+        """Make a draft of what is missing, with other settings; its rows name the rows they continue."""
+        batch, given = self.batch(public_id), self.body(DraftBody, partial=True)
+        with transaction.atomic():
+            draft = continuing.continue_batch(batch, by=self.actor)
+            return self.shown(self.with_settings(draft, given), 201)
+
+
 class ExtendAnswers(_Change):
     @extend_schema(operation_id="batches_extend", parameters=[KEY], request=ExtendBody, responses=BatchShown)
     @once
@@ -104,7 +118,7 @@ class ExpireBatch(_Change):
 class CancelBatch(_Change):
     @extend_schema(operation_id="batches_cancel", request=None, responses=BatchShown)
     def post(self, request: Request, public_id: uuid.UUID) -> Response:
-        """Create nothing more, ever, and let what is live expire; answers stay to be reviewed."""
+        """Create nothing more, ever, and let what is live expire; answers stay to be reviewed. Also a draft that continues a batch."""
         return self.changed(public_id, batches.cancel_batch)
 
 

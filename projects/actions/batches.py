@@ -25,11 +25,10 @@ from projects.queueing import (
     begin,
     check_covered,
     cost_of,
+    cost_of_rest,
     plan_again,
     queue_missing,
     queue_rows,
-    rows_at_first,
-    rows_without_hit,
     spread,
 )
 from projects.states import BatchState
@@ -55,7 +54,7 @@ def publish_batch(
         rules.check_can_publish(batch)
         rules.check_publishing(batch, first_rows=first_rows, rows_per_hour=rows_per_hour)
         batch.first_rows, batch.rows_per_hour, batch.state_reason = first_rows, rows_per_hour, ""
-        cost = cost_of(batch, rows_at_first(batch))
+        cost = cost_of(batch, first=first_rows)
         rules.check_max_cost(cost.total, max_cost)
         check_covered(batch, cost.total)
         if at is not None and at > clock.now():
@@ -100,7 +99,7 @@ def publish_rest(batch: Batch, *, by: Actor, max_cost: Decimal | None = None) ->
     with transaction.atomic():
         batch = locked(batch)
         rules.check_can_publish_rest(batch)
-        cost = cost_of(batch, rows_without_hit(batch))
+        cost = cost_of_rest(batch)
         rules.check_max_cost(cost.total, max_cost)
         check_covered(batch, cost.total)
         now = clock.now()
@@ -118,11 +117,11 @@ def republish(batch: Batch, *, by: Actor, max_cost: Decimal | None = None) -> Ag
     same rows, each HIT for exactly what is missing. Returns what was done."""
     check_can(by, Permission.BATCH_PUBLISH, batch.team_id)
     with transaction.atomic():
-        batch = locked(batch)
+        batch = locked_with_first(batch)
         rules.check_can_republish(batch)
         plan = plan_again(batch)
         if not plan.rows:
-            raise ActionRefused(f"No answer of “{batch}” is missing: each is here, or may still come.")
+            raise ActionRefused(nothing_missing(batch))
         rules.check_max_cost(plan.total, max_cost)
         check_covered(batch, plan.total)
         now = clock.now()
@@ -139,6 +138,14 @@ def republish(batch: Batch, *, by: Actor, max_cost: Decimal | None = None) -> Ag
             total=str(plan.total),
         )
     return plan
+
+
+def nothing_missing(batch: Batch) -> str:
+    """Why there is nothing to ask for again, in a sentence."""
+    linked = Batch.objects.filter(continues=batch.continues_id or batch).exclude(pk=batch.pk)
+    names = [f"“{each}”" for each in linked.exclude(state=BatchState.CANCELLED).order_by("-pk")[:3]]
+    asked = f", or is asked for in {', '.join(names)}" if names else ""
+    return f"No answer of “{batch}” is missing: each is here, or may still come{asked}."
 
 
 def _publishing_again(batch: Batch) -> None:
@@ -276,6 +283,13 @@ def collect_now(batch: Batch, *, by: Actor) -> Batch:
         ring(tasks.collect_connection, batch.connection_id)
     batch.connection.refresh_from_db()
     return batch
+
+
+def locked_with_first(batch: Batch) -> Batch:
+    """Where what is missing is asked for, nobody else of the chain asks at the same time."""
+    if batch.continues_id:
+        Batch.objects.select_for_update(no_key=True).get(pk=batch.continues_id)
+    return locked(batch)
 
 
 def locked(batch: Batch) -> Batch:

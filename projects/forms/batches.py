@@ -96,6 +96,11 @@ class BatchSettingsForm(forms.ModelForm):  # type: ignore[type-arg]  # takes non
         label="One answer really takes", shortest=timedelta(seconds=1), required=False
     )
     assignment_duration = DurationField(label="Time for one answer", shortest=DURATION_MIN)
+    only_missing = forms.BooleanField(
+        label="Ask each row for exactly what is missing of it",
+        required=False,
+        help_text="Without the tick each row gets the number of answers above.",
+    )
     lifetime = DurationField(label="Open for", shortest=DURATION_MIN)
     auto_approval_delay = DurationField(label="Approve by itself after", longest=AUTO_APPROVAL_MAX)
     connection = forms.ModelChoiceField(
@@ -113,6 +118,7 @@ class BatchSettingsForm(forms.ModelForm):  # type: ignore[type-arg]  # takes non
             "connection",
             "reward",
             "max_assignments",
+            "only_missing",
             "estimated_duration",
             "assignment_duration",
             "lifetime",
@@ -123,3 +129,5 @@ class BatchSettingsForm(forms.ModelForm):  # type: ignore[type-arg]  # takes non
     def __init__(self, *args: Any, connections: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["connection"].queryset = connections  # type: ignore[attr-defined]
+        if not self.instance.continues_id:
+            del self.fields["only_missing"]

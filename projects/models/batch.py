@@ -111,6 +111,13 @@ class Batch(HITProperties):
     adopted_at = models.DateTimeField(null=True, blank=True)
     # When it was read from a results file: nothing was and nothing is sent for it; see `projects.importing`.
     imported_at = models.DateTimeField(null=True, blank=True)
+    # The first batch of the chain, of whose rows it asks for what was missing; see `projects.continuing`.
+    continues = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="continued_by"
+    )
+    # Each of its rows asks for exactly what is missing, `answers_missing` in all, and not for `max_assignments`.
+    only_missing = models.BooleanField(default=False, db_default=False)
+    answers_missing = models.PositiveIntegerField(default=0, db_default=0)
     # How it is published: only so many rows at first, so many an hour, not before this time. Empty: all, at once, now.
     first_rows = models.PositiveIntegerField(null=True, blank=True)
     rows_per_hour = models.PositiveIntegerField(null=True, blank=True)
@@ -165,7 +172,8 @@ class Batch(HITProperties):
 
     @property
     def answers_expected(self) -> int:
-        return self.rows_total * self.max_assignments + self.answers_extra
+        asked = self.answers_missing if self.only_missing else self.rows_total * self.max_assignments
+        return asked + self.answers_extra
 
 
 class BatchRow(models.Model):
@@ -178,12 +186,24 @@ class BatchRow(models.Model):
     number = models.PositiveIntegerField()
     # Column → value: a string for CSV and TSV, any JSON value for JSON Lines.
     input = models.JSONField()
+    # The row whose item it is, in the first batch of the chain, and how many answers were missing of it then.
+    continues = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="continued_by", db_index=False
+    )
+    missing = models.PositiveIntegerField(null=True, blank=True)
 
     objects = TeamQuerySet["BatchRow"].as_manager()
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["batch", "number"], name="batch_row_once"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["continues"],
+                name="row_continued_by",
+                condition=models.Q(continues__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -35,12 +35,13 @@ from projects.actions.uploads import (
 from projects.batch_reading import BatchReport, checked, first_rows
 from projects.budgets import Room, check_fits, rooms_of
 from projects.checking import latest_template
-from projects.costs import Cost, batch_cost, hourly_wage
+from projects.costs import Cost, hourly_wage
 from projects.filters import public_id_or_none
 from projects.forms import BatchSettingsForm, PublishingForm, UploadForm
 from projects.models import Batch, BatchUpload, Project
 from projects.placeholders import WHOLE_ROW, as_text, find_placeholders
 from projects.previews import Preview, preview_url
+from projects.queueing import cost_of
 
 PREVIEW_ROWS = 5
 # The name of what was typed instead of uploaded; without an ending, so that its format follows from its text.
@@ -265,7 +266,13 @@ def _cost_page(request: TeamRequest, batch: Batch, form: BatchSettingsForm, *, s
 
 def _draft(request: TeamRequest, public_id: uuid.UUID) -> Batch:
     batches = Batch.objects.for_actor(request.actor).select_related(
-        "connection", "project", "upload__lines_dropped_by", "upload__encoding_by", "team", "scheduled_by"
+        "connection",
+        "project",
+        "upload__lines_dropped_by",
+        "upload__encoding_by",
+        "team",
+        "scheduled_by",
+        "continues",
     )
     batch = get_object_or_404(batches, public_id=public_id)
     check_can(request.actor, Permission.BATCH_CREATE, batch.team_id)
@@ -282,12 +289,7 @@ def _receipt(request: TeamRequest, batch: Batch, form: BatchSettingsForm) -> dic
     connection = batch.connection
     options = PublishingForm(request.POST or None, batch=batch)
     chosen = options.cleaned_data if options.is_valid() else {}
-    bill: Cost = batch_cost(
-        rows=chosen.get("first_rows") or batch.rows_total,
-        reward=batch.reward,
-        max_assignments=batch.max_assignments,
-        schedule=connection.fee_schedule,
-    )
+    bill = cost_of(batch, first=chosen.get("first_rows"))
     balance = balance_seen(connection, batch.team_id)
     left = balance - bill.total if balance is not None else None
     wage = hourly_wage(batch.reward, batch.estimated_duration)
