@@ -7,6 +7,12 @@ from django.db.models import Q, QuerySet
 from projects.models import Batch, BatchRow
 
 
+def lock_first(batch: Batch) -> None:
+    """So that nobody else of the chain asks for the same items at the same time; lock the batch itself afterwards."""
+    if batch.continues_id:
+        Batch.objects.select_for_update(no_key=True).get(pk=batch.continues_id)
+
+
 def with_those_that_continue(batch: Batch) -> list[Batch]:
     """The batch, and the published ones that continue it."""
     further = batch.continued_by.filter(published_at__isnull=False).select_related("project", "connection")

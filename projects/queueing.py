@@ -3,7 +3,7 @@
 A pace spreads the times they are due; publishing then creates what is due.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -89,7 +89,7 @@ _OWN = f"""
         greatest(asked.wanted, case when {_IS_OVER} then {_ASKED} else 0 end)
             - answered.kept - asked.coming as missing
     from projects_batchrow r join projects_batch b on b.id = r.batch_id {_HITS}
-    where r.batch_id = BATCH
+    where r.batch_id = BATCH ONLY
 """  # noqa: S608 - a constant of ours
 # What the batches that continue a row's batch see to: what came, what may come, and what a draft will ask for; less
 # what somebody asked for there on top of what was missing.
@@ -113,10 +113,27 @@ _MISSING_OF_FIRST = f"""
 _MISSING_OF_LINKED = f"""
     select own.row_id, own.last_round, least(own.missing, first.missing - elsewhere.seen_to)::int as missing
     from ({_OWN.replace("BATCH", "%(batch)s")}) own
-        join ({_OWN.replace("BATCH", "%(first_batch)s")}) first on first.row_id = own.continues_id
+        join ({_OWN.replace("BATCH", "%(first_batch)s").replace("ONLY", "ONLY_FIRST")}) first on first.row_id = own.continues_id
         {_ELSEWHERE.replace("ITEM", "own.continues_id")}
     where own.missing > 0
 """  # noqa: S608 - a constant of ours
+# Or so many of the rows that are named.
+_CHOSEN = "select * from unnest(%(rows)s::bigint[], %(rounds)s::int[], %(sizes)s::int[]) as chosen (row_id, last_round, missing)"
+# Rejected answers for which the newest round of their row asks; who is just overturning one has it locked.
+_MARK = """
+    update projects_assignment marked set asked_again_in_id = made.hit_id
+    from (
+        select a.id as answer_id, h.id as hit_id,
+            row_number() over (partition by a.row_id order by a.id) as place, h.max_assignments
+        from projects_assignment a join projects_hit h on h.row_id = a.row_id
+        where a.batch_id = %(batch)s and a.status = 'Rejected' and a.asked_again_in_id is null
+            and a.pending_verdict = '' and h.publish_state = 'queued' and h.reason = %(again)s and h.due_at = %(now)s
+    ) made
+    where marked.id = made.answer_id and made.place <= made.max_assignments and marked.id in (
+        select id from projects_assignment where batch_id = %(batch)s and status = 'Rejected'
+            and asked_again_in_id is null and pending_verdict = '' for no key update skip locked
+    )
+"""
 _ASK_AGAIN = f"""
     {_COLUMNS}
     select {UUID7_SQL}, gen_random_uuid(), r.team_id, %(connection)s, r.batch_id, r.id, 0, m.last_round + 1, m.missing,
@@ -150,6 +167,15 @@ _SPREAD = """
 """
 
 
+@dataclass(frozen=True)
+class Missing:
+    """So many answers missing of a row, whose newest round so far is this one."""
+
+    row_id: int
+    last_round: int
+    answers: int
+
+
 def queue_rows(batch: Batch, *, by: Actor, month: date, now: datetime, first: int | None = None) -> int:
     """A HIT for every row of the batch that has none, or for the first so many rows; returns how many.
 
@@ -180,13 +206,50 @@ def queue_missing(batch: Batch, *, by: Actor, month: date, now: datetime) -> int
     Their price has been reserved in that month.
     """
     statement, values = _missing(batch)
-    values |= {**_who(by), **_of(batch, now), **_prices(batch), "month": month}
-    return _commit(_ASK_AGAIN.replace("MISSING", statement), values, LedgerReason.ASKED_AGAIN)
+    return _ask_again(batch, statement, values, by=by, month=month, now=now)
 
 
-def _missing(batch: Batch) -> tuple[str, dict[str, Any]]:
-    """The statement for what is missing of each row, and its values."""
+def queue_chosen(batch: Batch, chosen: Sequence[Missing], *, by: Actor, month: date, now: datetime) -> int:
+    """A further HIT for each of these rows, for so many answers; returns how many HITs.
+
+    Their price has been reserved in that month.
+    """
+    values = {
+        "rows": [each.row_id for each in chosen],
+        "rounds": [each.last_round for each in chosen],
+        "sizes": [each.answers for each in chosen],
+    }
+    return _ask_again(batch, _CHOSEN, values, by=by, month=month, now=now)
+
+
+def _ask_again(
+    batch: Batch, statement: str, values: dict[str, Any], *, by: Actor, month: date, now: datetime
+) -> int:
+    values = {**values, **_who(by), **_of(batch, now), **_prices(batch), "month": month, "again": AGAIN}
+    hits = _commit(_ASK_AGAIN.replace("MISSING", statement), values, LedgerReason.ASKED_AGAIN)
+    _execute(_MARK, {"batch": batch.pk, "again": AGAIN, "now": now})
+    return hits
+
+
+def missing_of(batch: Batch, rows: Sequence[int]) -> list[Missing]:
+    """What is missing of these rows of the batch, in their order; of each that lacks something."""
+    statement, values = _missing(batch, only=True)
+    with database.cursor() as cursor:
+        cursor.execute(
+            f"select row_id, last_round, missing from ({statement}) m where missing > 0 order by row_id",  # noqa: S608
+            {**values, "rows": list(rows)},
+        )
+        return [Missing(*found) for found in cursor.fetchall()]
+
+
+def _missing(batch: Batch, *, only: bool = False) -> tuple[str, dict[str, Any]]:
+    """The statement for what is missing of each row, or only of `rows`, and its values."""
     statement = _MISSING_OF_LINKED if batch.continues_id else _MISSING_OF_FIRST
+    own = "and r.id = any(%(rows)s)" if only else ""
+    first = (
+        "and r.id in (select continues_id from projects_batchrow where id = any(%(rows)s))" if only else ""
+    )
+    statement = statement.replace("ONLY_FIRST", first).replace("ONLY", own)
     return statement, {"batch": batch.pk, "first_batch": batch.continues_id, "again": AGAIN}
 
 

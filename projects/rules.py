@@ -23,6 +23,8 @@ OVERTURN_WINDOW = timedelta(days=30)
 PACE_MOST = 1_000_000
 # A slip of the finger shall not empty an account; MTurk itself names no limit.
 BONUS_MOST = Decimal("10000.00")
+ANSWERS_MOST = 1_000_000
+REQUEUE_MOST = Decimal("1000000.00")
 _AT_WORK = {BatchState.PUBLISHING, BatchState.LIVE, BatchState.PAUSED}
 
 
@@ -129,6 +131,32 @@ def check_can_continue(batch: Batch) -> None:
     if batch.state not in {BatchState.LIVE, BatchState.CLOSING, BatchState.CLOSED, BatchState.CANCELLED}:
         raise ActionRefused(
             f"“{batch}” is {batch.state}: what is left of it is known once its HITs are live, or it is over."
+        )
+
+
+def check_can_requeue(batch: Batch) -> None:
+    """Whether rejected answers may be asked for again by themselves; set for a draft, it begins with publishing."""
+    check_is_at_market(batch)
+    check_can_make_hits(batch)
+    if batch.state not in {BatchState.DRAFT, BatchState.SCHEDULED, *_AT_WORK}:
+        raise ActionRefused(f"“{batch}” is {batch.state}: nothing more is asked for in it.")
+
+
+def check_requeue(batch: Batch, *, most: int, limit: Decimal, each: Decimal) -> None:
+    """The cap a person states: so many answers for so many dollars, of which one answer costs `each`."""
+    if not 1 <= most <= ANSWERS_MOST:
+        raise ActionRefused(f"At most 1 to {ANSWERS_MOST:,} answers; this says {most:,}.", status=400)
+    if not limit.is_finite() or limit != to_cents(limit) or not each <= limit <= REQUEUE_MOST:
+        raise ActionRefused(
+            f"One answer costs {dollars(each)} with the fee: state {dollars(each)} to {dollars(REQUEUE_MOST)} in whole "
+            f"cents; this says {limit}.",
+            status=400,
+        )
+    if most <= batch.requeued:
+        raise ActionRefused(
+            f"{batch.requeued:,} of “{batch}” in all have been asked for in this way already: state more than that, or "
+            "switch it off.",
+            status=400,
         )
 
 
@@ -254,6 +282,7 @@ can_change = _yes_or_no(check_can_change)
 can_publish = _yes_or_no(check_can_publish)
 can_publish_rest = _yes_or_no(check_can_publish_rest)
 can_republish = _yes_or_no(check_can_republish)
+can_requeue = _yes_or_no(check_can_requeue)
 can_continue = _yes_or_no(check_can_continue)
 can_retry = _yes_or_no(check_can_retry)
 can_pause = _yes_or_no(check_can_pause)

@@ -74,6 +74,7 @@ urlpatterns = [
     path("batches/<uuid:public_id>/close/", hits.close, name="close"),
     path("batches/<uuid:public_id>/rest/", hits.publish_rest, name="publish_rest"),
     path("batches/<uuid:public_id>/republish/", hits.republish, name="republish"),
+    path("batches/<uuid:public_id>/requeue/", hits.requeue, name="requeue"),
     path("batches/<uuid:public_id>/continue/", hits.continue_batch, name="continue_batch"),
     path("batches/<uuid:public_id>/changes/retry/", hits.retry_changes, name="retry_changes"),
     path("batches/<uuid:public_id>/changes/drop/", hits.drop_changes, name="drop_changes"),

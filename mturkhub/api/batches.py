@@ -155,6 +155,16 @@ class CostField(serializers.Serializer[Any]):
     held = Dollars()
 
 
+class RequeueField(serializers.Serializer[Any]):
+    """Whether rejected answers are asked for again by themselves, up to what, and how far that has come."""
+
+    most = serializers.IntegerField(source="requeue_most", allow_null=True, help_text="null: switched off.")
+    limit = Dollars(source="requeue_limit", allow_null=True)
+    asked = serializers.IntegerField(source="requeued", help_text="Answers so far.")
+    cost = Dollars(source="requeued_cost")
+    stopped = serializers.CharField(source="requeue_stopped", help_text="Why it has stopped, in a sentence.")
+
+
 class BatchShown(serializers.Serializer[Any]):
     id = serializers.UUIDField(source="public_id")
     name = serializers.CharField()
@@ -169,6 +179,7 @@ class BatchShown(serializers.Serializer[Any]):
     rows = RowCounts(source="*")
     assignments = AnswerCounts(source="*")
     cost = serializers.SerializerMethodField()
+    requeue = RequeueField(source="*")
     title = serializers.CharField()
     description = serializers.CharField()
     keywords = serializers.CharField()

@@ -28,6 +28,7 @@ urlpatterns = [
     path(f"{_BATCH}/publish-rest", changing.PublishRest.as_view(), name="publish_rest"),
     path(f"{_BATCH}/republish", changing.Republish.as_view(), name="republish"),
     path(f"{_BATCH}/continue", changing.ContinueBatch.as_view(), name="continue"),
+    path(f"{_BATCH}/requeue", changing.RequeueBatch.as_view(), name="requeue"),
     path(f"{_BATCH}/extend", changing.ExtendAnswers.as_view(), name="extend"),
     path(f"{_BATCH}/more-time", changing.MoreTime.as_view(), name="more_time"),
     path(f"{_BATCH}/expire", changing.ExpireBatch.as_view(), name="expire"),

@@ -17,6 +17,7 @@ from mturkhub.common.errors import ActionRefused
 from mturkhub.intentions.claiming import ring
 from mturkhub.intentions.models import IntentionState
 from projects import budgets, rules, tasks
+from projects.chains import lock_first
 from projects.counting import recount
 from projects.ending import end
 from projects.models import HIT, Batch, LedgerReason
@@ -117,7 +118,8 @@ def republish(batch: Batch, *, by: Actor, max_cost: Decimal | None = None) -> Ag
     same rows, each HIT for exactly what is missing. Returns what was done."""
     check_can(by, Permission.BATCH_PUBLISH, batch.team_id)
     with transaction.atomic():
-        batch = locked_with_first(batch)
+        lock_first(batch)
+        batch = locked(batch)
         rules.check_can_republish(batch)
         plan = plan_again(batch)
         if not plan.rows:
@@ -283,13 +285,6 @@ def collect_now(batch: Batch, *, by: Actor) -> Batch:
         ring(tasks.collect_connection, batch.connection_id)
     batch.connection.refresh_from_db()
     return batch
-
-
-def locked_with_first(batch: Batch) -> Batch:
-    """Where what is missing is asked for, nobody else of the chain asks at the same time."""
-    if batch.continues_id:
-        Batch.objects.select_for_update(no_key=True).get(pk=batch.continues_id)
-    return locked(batch)
 
 
 def locked(batch: Batch) -> Batch:

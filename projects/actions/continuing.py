@@ -9,7 +9,8 @@ from mturkhub.accounts.permissions import Permission, check_can
 from mturkhub.accounts.rules.connections import check_can_use
 from mturkhub.common.errors import ActionRefused
 from projects import rules
-from projects.actions.batches import locked_with_first, nothing_missing
+from projects.actions.batches import locked, nothing_missing
+from projects.chains import lock_first
 from projects.checking import latest_template
 from projects.counting import begin_counting
 from projects.models import Batch
@@ -30,7 +31,8 @@ def continue_batch(batch: Batch, *, by: Actor) -> Batch:
     if by.user is None:
         raise ActionRefused("A batch belongs to a person. Sign in, then make it.", status=403)
     with transaction.atomic():
-        batch = locked_with_first(batch)
+        lock_first(batch)
+        batch = locked(batch)
         rules.check_can_continue(batch)
         check_can_use(batch.connection, batch.team_id)
         project, template = batch.project, latest_template(batch.project)

@@ -118,6 +118,14 @@ class Batch(HITProperties):
     # Each of its rows asks for exactly what is missing, `answers_missing` in all, and not for `max_assignments`.
     only_missing = models.BooleanField(default=False, db_default=False)
     answers_missing = models.PositiveIntegerField(default=0, db_default=0)
+    # Rejected answers are asked for again by themselves, at most so many for so many dollars in all; see
+    # `projects.requeueing`. Empty is off.
+    requeue_most = models.PositiveIntegerField(null=True, blank=True)
+    requeue_limit = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
+    requeued = models.PositiveIntegerField(default=0, db_default=0)
+    requeued_cost = models.DecimalField(max_digits=12, decimal_places=2, default=0, db_default=0)
+    # Why it has stopped, in a sentence.
+    requeue_stopped = models.TextField(blank=True, default="", db_default="")
     # How it is published: only so many rows at first, so many an hour, not before this time. Empty: all, at once, now.
     first_rows = models.PositiveIntegerField(null=True, blank=True)
     rows_per_hour = models.PositiveIntegerField(null=True, blank=True)
@@ -148,6 +156,11 @@ class Batch(HITProperties):
                 condition=models.Q(
                     state__in=[BatchState.CANCELLED.value, BatchState.CLOSING.value], ended_at__isnull=True
                 ),
+            ),
+            models.Index(
+                fields=["id"],
+                name="batch_requeueing",
+                condition=models.Q(requeue_most__isnull=False, requeue_stopped=""),
             ),
         ]
         constraints = [

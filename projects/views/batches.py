@@ -90,6 +90,7 @@ def head(request: TeamRequest, batch: Batch, tab: str) -> dict[str, Any]:
         "can_change_hits": rules.can_change_hits(batch),
         "can_publish_rest": rules.can_publish_rest(batch),
         "can_republish": rules.can_republish(batch),
+        "can_requeue": bool(batch.published_at) and rules.can_requeue(batch),
         "can_continue": rules.can_continue(batch),
         "continued_in": list(
             batch.continued_by.exclude(state=BatchState.CANCELLED, published_at=None).order_by("pk")

@@ -16,10 +16,10 @@ from mturkhub.accounts.permissions import Permission, check_can
 from mturkhub.accounts.rules.connections import balance_seen
 from mturkhub.common.errors import ActionRefused
 from projects import rules
-from projects.actions import batches, continuing, hits
+from projects.actions import batches, continuing, hits, requeueing
 from projects.chains import chain_of
 from projects.ending import overturnable_answers
-from projects.forms.hits import AnswersForm, OpenForForm
+from projects.forms.hits import AnswersForm, OpenForForm, RequeueForm
 from projects.models import HIT, Assignment, Batch
 from projects.queueing import cost_of_rest, plan_again
 from projects.states import AssignmentStatus, BatchState
@@ -235,6 +235,41 @@ def republish(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     return _page(
         request, batch, "republish", None, plan=plan_again(batch), linked=list(linked), status=status
     )
+
+
+@require_http_methods(["GET", "POST"])
+def requeue(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    """Rejected answers are asked for again by themselves. GET shows what a cap means; POST states or takes it away."""
+    batch, _ = _asked(request, public_id)
+    if request.POST.get("off"):
+        requeueing.stop_requeue(batch, by=request.actor)
+        messages.info(request, "Switched off: rejected answers are asked for again by hand only.")
+        return _back(batch, None)
+    rules.check_can_requeue(batch)
+    given = request.POST if request.method == "POST" else request.GET
+    usual = {"most": batch.requeue_most, "limit": batch.requeue_limit}
+    form = RequeueForm(given if "most" in given else None, initial=usual)
+    if not form.is_valid():
+        return _page(
+            request, batch, "requeue", None, form=form, plan=None, status=400 if form.errors else 200
+        )
+    cap, status, plan = form.cleaned_data, 200, None
+    if request.method == "POST":
+
+        def act() -> None:
+            _agreed(request, batch)
+            requeueing.set_requeue(batch, by=request.actor, **cap)
+
+        status = _do(request, act)
+        if not status:
+            messages.info(request, "Switched on: what is rejected is asked for again within a minute.")
+            return _back(batch, None)
+    try:
+        plan = requeueing.plan_requeue(batch, by=request.actor, **cap)
+    except ActionRefused as refused:
+        status = refused.status
+        form.add_error(None, refused.sentence)
+    return _page(request, batch, "requeue", None, form=form, plan=plan, status=status)
 
 
 @require_POST

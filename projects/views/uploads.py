@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
+from django.db import transaction
 from django.db.models import Case, QuerySet, When
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -23,6 +24,7 @@ from mturkhub.common.tabular import Issue, csv_line, read_table
 from projects import rules
 from projects.actions.batches import publish_batch as publish
 from projects.actions.batches import unschedule_batch
+from projects.actions.requeueing import set_requeue
 from projects.actions.uploads import (
     change_batch,
     check_again,
@@ -299,6 +301,7 @@ def _receipt(request: TeamRequest, batch: Batch, form: BatchSettingsForm) -> dic
         "form": form,
         "options": options,
         "later": bool(chosen.get("publish_at")),
+        "requeue": _requeue(chosen),
         "connection": connection,
         "rooms": [(room, room.free - bill.total) for room in rooms],
         "cost": bill,
@@ -311,6 +314,12 @@ def _receipt(request: TeamRequest, batch: Batch, form: BatchSettingsForm) -> dic
         "blocked": _why_not_publish(request, batch, bill, balance, rooms),
         "is_production": connection.environment == "production",
     }
+
+
+def _requeue(chosen: dict[str, Any]) -> dict[str, Any] | None:
+    """What asking again for rejected answers by itself may come to, where that is wished for."""
+    most, limit = chosen.get("requeue_most"), chosen.get("requeue_limit")
+    return {"most": most, "limit": limit} if most and limit else None
 
 
 def _rooms(request: TeamRequest, batch: Batch) -> list[Room]:
@@ -354,13 +363,17 @@ def publish_batch(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
         messages.error(request, refused.sentence)
         return _cost_page(request, batch, form, status=refused.status)
     chosen = receipt["options"].cleaned_data
-    published = publish(
-        _save(request, batch, form),
-        by=request.actor,
-        first_rows=chosen["first_rows"],
-        rows_per_hour=chosen["rows_per_hour"],
-        at=chosen["publish_at"],
-    )
+    with transaction.atomic():
+        batch = _save(request, batch, form)
+        if receipt["requeue"]:
+            set_requeue(batch, by=request.actor, **receipt["requeue"])
+        published = publish(
+            batch,
+            by=request.actor,
+            first_rows=chosen["first_rows"],
+            rows_per_hour=chosen["rows_per_hour"],
+            at=chosen["publish_at"],
+        )
     return redirect("projects:batch", published.public_id)
 
 

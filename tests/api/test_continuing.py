@@ -10,6 +10,7 @@ import pytest
 from mturkhub.accounts.models import Connection
 from projects.models import HIT, Assignment, Batch
 from projects.publishing import publish_chunk
+from projects.requeueing import requeue
 from tests.api.conftest import Script
 from tests.conftest import Person
 from tests.factories import AssignmentFactory, HITTemplateFactory
@@ -122,3 +123,18 @@ def test_the_draft_costs_what_its_rows_ask_for(as_mina: Script, left: Live) -> N
 
     assert Decimal(told["cost"]["total"]) == Decimal("0.30")
     assert told["cost"]["assignments"] == 5
+
+
+def test_rejected_answers_are_asked_for_again_up_to_a_cap(as_mina: Script, left: Live) -> None:
+    address = f"batches/{left.batch.public_id}/requeue"
+    AssignmentFactory(hit=left.hits[0], status="Rejected")
+    assert as_mina.get(f"batches/{left.batch.public_id}").json()["requeue"]["most"] is None
+
+    told = as_mina.post(address, {"most": 5, "limit": "0.30"}).json()["requeue"]
+    assert told == {"most": 5, "limit": "0.30", "asked": 0, "cost": "0.00", "stopped": ""}
+    requeue(left.batch.pk)
+
+    assert as_mina.get(f"batches/{left.batch.public_id}").json()["requeue"]["cost"] == "0.06"
+    assert as_mina.post(address, {"most": 0}).json()["requeue"]["most"] is None
+    assert as_mina.post(address, {"most": 5}).json()["detail"].startswith("limit: State for how many dollars")
+    assert as_mina.post(address, {"most": 5, "limit": "0.01"}).status_code == 400

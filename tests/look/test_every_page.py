@@ -160,6 +160,16 @@ def test_pages_that_change_a_batch(olive: Person, lab: Lab, window_of: Window) -
         page.get_by_role("button", name="Send the bonus for $0.60").wait_for()
 
     batch, window = lab.batch.public_id, window_of(olive)
+    stopped = BatchFactory(
+        project=lab.project,
+        connection=lab.production.connection,
+        columns=["text"],
+        rows=1,
+        published=True,
+        requeue_most=50,
+        requeue_limit=Decimal("6.00"),
+        requeue_stopped=LONG,
+    )
     assert (
         faults_of(
             window,
@@ -175,6 +185,11 @@ def test_pages_that_change_a_batch(olive: Person, lab: Lab, window_of: Window) -
                 address("projects:batch", lab.trial.public_id),
                 address("projects:publish_rest", lab.trial.public_id),
                 address("projects:republish", lab.trial.public_id),
+                address("projects:requeue", batch),
+                f"{address('projects:requeue', batch)}?most=50&limit=6.00",
+                f"{address('projects:requeue', batch)}?most=50&limit=0.01",
+                address("projects:requeue", stopped.public_id),
+                address("projects:batch", stopped.public_id),
                 address("projects:cost", lab.scheduled.public_id),
             ],
         )
