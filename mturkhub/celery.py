@@ -76,6 +76,8 @@ app.conf.beat_schedule = {
     "publish": every(5, "projects.tasks.publish_due_batches"),
     # Batches whose time to be published has come.
     "schedule": every(10, "projects.tasks.begin_scheduled_batches"),
+    # Rejected answers, in batches that ask again for them by themselves.
+    "ask again": every(60, "projects.tasks.ask_again_for_rejected"),
     # Decisions whose grace time is over.
     "decide": every(5, "projects.tasks.send_all_due_decisions"),
     # Changes of HITs that wait to be sent, and what cancelled and closing batches still need.

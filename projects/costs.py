@@ -1,5 +1,6 @@
 """What a batch costs on a market, before anything is sent. All sums are dollars to the cent."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -15,10 +16,10 @@ class Cost:
     rows: int
     assignments: int
     reward: Decimal
-    fee_each: Decimal
+    # None where rows ask for so different numbers of answers that the fees of these differ.
+    fee_each: Decimal | None
     fee: Decimal
     total: Decimal
-    per_row: Decimal
 
 
 def batch_cost(*, rows: int, reward: Decimal, max_assignments: int, schedule: str) -> Cost:
@@ -32,7 +33,23 @@ def batch_cost(*, rows: int, reward: Decimal, max_assignments: int, schedule: st
         fee_each=fee_each,
         fee=fee_each * assignments,
         total=(reward + fee_each) * assignments,
-        per_row=(reward + fee_each) * max_assignments,
+    )
+
+
+def mixed_cost(sizes: Mapping[int, int], *, reward: Decimal, schedule: str) -> Cost:
+    """The cost of HITs of several sizes: so many answers → in so many rows."""
+    costs = [
+        batch_cost(rows=rows, reward=reward, max_assignments=size, schedule=schedule)
+        for size, rows in sizes.items()
+    ]
+    fees = {cost.fee_each for cost in costs}
+    return Cost(
+        rows=sum(cost.rows for cost in costs),
+        assignments=sum(cost.assignments for cost in costs),
+        reward=sum((cost.reward for cost in costs), Decimal("0.00")),
+        fee_each=fees.pop() if len(fees) == 1 else None,
+        fee=sum((cost.fee for cost in costs), Decimal("0.00")),
+        total=sum((cost.total for cost in costs), Decimal("0.00")),
     )
 
 

@@ -15,7 +15,7 @@ from mturkhub.common import clock
 from mturkhub.intentions.models import OPEN_STATES
 from projects.budgets import Change, apply_changes
 from projects.entering import ENTER, MARKET
-from projects.models import LedgerReason
+from projects.models import Batch, LedgerReason
 from projects.states import OperationKind
 
 # The batch, which actions lock first as well: whoever took the rows before it could wait for an action that wants them.
@@ -188,6 +188,22 @@ select batch_id, reserved_on, sum(now_committed - committed), sum(now_paid - pai
 group by batch_id, reserved_on having sum(abs(now_committed - committed) + abs(now_paid - paid)) > 0
 order by batch_id, reserved_on
 """  # noqa: S608 - constants of ours
+
+
+_BEGIN = """
+    insert into projects_rowresult (
+        row_id, team_id, batch_id, number, progress, submitted, approved, rejected
+    )
+    select id, team_id, batch_id, number, 'not_published', 0, 0, 0 from projects_batchrow
+    where batch_id = %s order by number
+"""
+
+
+def begin_counting(batch: Batch) -> int:
+    """Give each row of a new batch its result; returns how many rows it has."""
+    with connection.cursor() as cursor:
+        cursor.execute(_BEGIN, [batch.pk])
+        return int(cursor.rowcount)
 
 
 def recount(row_ids: Iterable[int], *, by: Actor = MARKET, why: LedgerReason = LedgerReason.FOUND) -> None:

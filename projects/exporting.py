@@ -4,7 +4,7 @@ No export holds the batch in memory. WorkerId is the pseudonym unless the person
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,8 +17,9 @@ from django.db.models.functions import Cast, JSONObject
 from mturkhub.accounts.actors import Actor
 from mturkhub.accounts.permissions import Permission, check_can
 from mturkhub.workers.naming import shown_ids
+from projects.chains import item_rows, items_of, with_those_that_continue
 from projects.means import as_number, main_field, mean
-from projects.models import HIT, Assignment, Batch, BatchRow, Bonus
+from projects.models import HIT, Assignment, Batch, BatchRow, Bonus, RowResult
 from projects.states import AssignmentStatus
 
 # Answers in memory at a time; each of them, and its row, may be 64 KB.
@@ -28,12 +29,20 @@ PACIFIC = ZoneInfo("America/Los_Angeles")
 
 @dataclass(frozen=True)
 class Chosen:
-    """Which answers of a batch are taken away: collected from `since` on and before `until`, where these are given."""
+    """Which answers of a batch are taken away: collected from `since` on and before `until`, where these are given.
+
+    `continued` takes those of the batches that continue it along, so that each item has all of its answers.
+    """
 
     with_left_out: bool = False
     with_rejected: bool = True
     since: datetime | None = None
     until: datetime | None = None
+    continued: bool = False
+
+    def batches(self, batch: Batch) -> list[Batch]:
+        """The batches whose answers are taken away."""
+        return with_those_that_continue(batch) if self.continued else [batch]
 
     def of(self, batch: Batch) -> QuerySet[Assignment]:
         """In the order of rows."""
@@ -69,17 +78,19 @@ def _read(assignments: QuerySet[Assignment]) -> Iterator[Any]:
 def results_jsonl(batch: Batch, *, by: Actor, chosen: Chosen = USUAL) -> Iterator[bytes]:
     """One JSON object per answer: ids, times in UTC, the row's input, every answer field as it came."""
     check_can(by, Permission.RESULTS_EXPORT, batch.team_id)
-    return _json_lines(batch, by, chosen.of(batch))
+    return _json_lines(batch, by, chosen)
 
 
-def _json_lines(batch: Batch, by: Actor, assignments: QuerySet[Assignment]) -> Iterator[bytes]:
-    names = shown_ids(
-        batch.team_id,
-        Assignment.objects.filter(batch=batch).order_by().values_list("worker_id", flat=True).distinct(),
-        by,
-    )
-    for assignment in _read(with_bonuses(assignments)):
-        yield _line(as_object(assignment, batch.columns, names.get(assignment.worker_id, "")))
+def _json_lines(batch: Batch, by: Actor, chosen: Chosen) -> Iterator[bytes]:
+    for each in chosen.batches(batch):
+        workers = Assignment.objects.filter(batch=each).order_by().values_list("worker_id", flat=True)
+        names = shown_ids(each.team_id, workers.distinct(), by)
+        answers = chosen.of(each).annotate(first_number=F("row__continues__number"))
+        for answer in _read(with_bonuses(answers)):
+            told = as_object(answer, batch.columns, names.get(answer.worker_id, ""))
+            if chosen.continued:
+                told |= {"row": answer.first_number or answer.row.number, "batch": each.name}
+            yield _line(told)
 
 
 def with_bonuses(assignments: QuerySet[Assignment]) -> QuerySet[Assignment]:
@@ -114,13 +125,14 @@ def as_object(assignment: Any, columns: Sequence[str], worker: str) -> dict[str,
 
 
 def row_jsonl(row: BatchRow, *, by: Actor) -> Iterator[bytes]:
-    """All answers to one row, also those left out, as in JSON Lines and each with MTurk's own XML as `raw_xml`."""
+    """All answers to one row's item, also those left out, as in JSON Lines, each with MTurk's own XML as `raw_xml`."""
     check_can(by, Permission.RESULTS_EXPORT, row.team_id)
     return _raw_lines(row, by)
 
 
 def _raw_lines(row: BatchRow, by: Actor) -> Iterator[bytes]:
-    answers = Assignment.objects.filter(row=row).order_by("submitted_at", "id")
+    rows = list(item_rows(row).values_list("pk", flat=True))
+    answers = Assignment.objects.filter(row__in=rows).order_by("submitted_at", "id")
     names = shown_ids(row.team_id, answers.order_by().values_list("worker_id", flat=True), by)
     for answer in _read(with_bonuses(answers).annotate(raw_xml=F("answer__raw_xml"))):
         told = as_object(answer, row.batch.columns, names.get(answer.worker_id, ""))
@@ -143,30 +155,35 @@ def _utc(moment: datetime | None) -> str | None:
 
 
 def results_json(batch: Batch, *, by: Actor, chosen: Chosen = USUAL) -> Iterator[bytes]:
-    """A JSON list with one object per row: item, hit_id, status, count of answers, answers, and their mean."""
+    """A JSON list with one object per row of the batch: item, hit_id, status, count of answers, answers, and their mean."""
     check_can(by, Permission.RESULTS_EXPORT, batch.team_id)
     return _json_items(batch, chosen)
 
 
 def _json_items(batch: Batch, chosen: Chosen) -> Iterator[bytes]:
-    field = main_field(batch.project.main_field, batch.answer_fields)
+    field = main_field(batch.project.main_field, answer_fields(chosen.batches(batch)))
     yield b"["
     separator = b"\n"
-    rows = BatchRow.objects.filter(batch=batch).select_related("result").order_by("number")
-    for row, answers, hit_id, status in _with_answers(rows, field, chosen):
+    rows = BatchRow.objects.filter(batch=batch).order_by("number")
+    for row, count, answers, hit_id, status in _with_answers(rows, field, chosen):
         values = [_number_or_text(answer) for answer in answers]
         average = mean(answers)
         item = {
             "item": _item(row, batch.columns),
             "hit_id": hit_id,
             "status": status,
-            "assignments_submitted_count": row.result.answers,
+            "assignments_submitted_count": count,
             "answers": values,
             "avg_answer": float(average) if average is not None else None,
         }
         yield separator + json.dumps(item, ensure_ascii=False).encode("utf-8", "replace")
         separator = b",\n"
     yield b"\n]\n"
+
+
+def answer_fields(batches: Iterable[Batch]) -> list[str]:
+    """Every field that was answered in one of the batches, sorted."""
+    return sorted({name for batch in batches for name in batch.answer_fields})
 
 
 def _item(row: BatchRow, columns: list[str]) -> Any:
@@ -177,28 +194,33 @@ def _item(row: BatchRow, columns: list[str]) -> Any:
 
 def _with_answers(
     rows: QuerySet[BatchRow], field: str, chosen: Chosen
-) -> Iterator[tuple[BatchRow, list[str], str | None, str]]:
-    """Rows in portions, each with what Workers answered in the field, its HIT and that HIT's status."""
+) -> Iterator[tuple[BatchRow, int, list[str], str | None, str]]:
+    """Rows in portions, each with how many answers it has, those in the field, its newest HIT and that HIT's status."""
     last = 0
     while portion := list(rows.filter(number__gt=last)[:CHUNK]):
         last = portion[-1].number
+        own = [row.pk for row in portion]
+        items = items_of(own) if chosen.continued else {key: key for key in own}
+        counts = dict.fromkeys(own, 0)
+        for result in RowResult.objects.filter(row__in=list(items)):
+            counts[items[result.row_id]] += result.answers
         answers: dict[int, list[str]] = {}
         found = (
-            chosen.filter(Assignment.objects.filter(row__in=[row.pk for row in portion]))
+            chosen.filter(Assignment.objects.filter(row__in=list(items)))
             .order_by("submitted_at", "id")
             .values_list("row_id", "answer__fields")
         )
         for row_id, fields in found.iterator(chunk_size=CHUNK):
-            answers.setdefault(row_id, []).extend((fields or {}).get(field, []))
-        hits: dict[int, tuple[str | None, str]] = {row.pk: (None, "") for row in portion}
+            answers.setdefault(items[row_id], []).extend((fields or {}).get(field, []))
+        hits: dict[int, tuple[str | None, str]] = dict.fromkeys(own, (None, ""))
         for row_id, mturk_id, status in (
-            HIT.objects.filter(row__in=list(hits))
-            .order_by("round")
+            HIT.objects.filter(row__in=list(items))
+            .order_by("row_id", "round")
             .values_list("row_id", "mturk_id", "hit_status")
         ):
-            hits[row_id] = (mturk_id, status)
+            hits[items[row_id]] = (mturk_id, status)
         for row in portion:
-            yield row, answers.get(row.pk, []), *hits[row.pk]
+            yield row, counts[row.pk], answers.get(row.pk, []), *hits[row.pk]
 
 
 def _number_or_text(answer: str) -> int | float | str:

@@ -6,6 +6,7 @@ from datetime import datetime
 from django.db import connection
 
 from mturkhub.accounts.actors import Actor
+from projects.exporting import Chosen
 from projects.models import Batch, Export
 
 # Whoever begins later stores its answers with a later time. A dump may take long and adds nothing.
@@ -34,15 +35,19 @@ def last_export(batch: Batch, by: Actor) -> Export | None:
     return Export.objects.filter(batch=batch, by=by.user).order_by("-pk").first() if by.user else None
 
 
-def remembered(
-    lines: Iterator[bytes], batch: Batch, *, by: Actor, since: datetime | None, until: datetime
-) -> Iterator[bytes]:
+def remembered(lines: Iterator[bytes], batch: Batch, *, by: Actor, chosen: Chosen) -> Iterator[bytes]:
     """The same lines, one an answer; once the last has been fetched, the next download can begin where this ended."""
     answers = 0
     for line in lines:
         yield line
         answers += 1
-    if by.user:
+    if by.user and chosen.until:
         Export.objects.create(
-            team_id=batch.team_id, batch=batch, by=by.user, since=since, until=until, answers=answers
+            team_id=batch.team_id,
+            batch=batch,
+            by=by.user,
+            since=chosen.since,
+            until=chosen.until,
+            answers=answers,
+            continued=chosen.continued,
         )

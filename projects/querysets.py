@@ -11,6 +11,7 @@ from projects.states import AssignmentStatus, BatchState, HITStatus
 
 # Of Assignments, and of HITs: conditions of indexes.
 DECIDED_ELSEWHERE = Q(decided_elsewhere__gt="")
+NOT_ASKED_AGAIN = Q(status="Rejected", pending_verdict="", asked_again_in__isnull=True)
 CHANGED_ELSEWHERE = Q(changed_elsewhere__gt="") | Q(missing_since__isnull=False)
 
 ModelT = TypeVar("ModelT", bound=models.Model, covariant=True)
@@ -24,6 +25,11 @@ class BatchQuerySet(TeamQuerySet[ModelT]):
     def ending(self) -> Self:
         """Cancelled or closing batches of which something is left to be done at the market."""
         return self.filter(state__in=[BatchState.CANCELLED, BatchState.CLOSING], ended_at=None)
+
+    def requeueing(self) -> Self:
+        """Batches at work that ask again for rejected answers by themselves, and have not stopped."""
+        at_work = self.filter(state__in=[BatchState.LIVE, BatchState.PUBLISHING])
+        return at_work.filter(requeue_most__isnull=False, requeue_stopped="")
 
     def drafts(self) -> Self:
         return self.filter(state=BatchState.DRAFT)
@@ -53,6 +59,10 @@ class AssignmentQuerySet(TeamQuerySet[ModelT]):
     def awaiting_review(self) -> Self:
         """Submitted, and nobody here has decided."""
         return self.filter(status=AssignmentStatus.SUBMITTED, pending_verdict="")
+
+    def not_asked_again(self) -> Self:
+        """Rejected, as MTurk has confirmed, and neither being overturned nor asked for again."""
+        return self.filter(NOT_ASKED_AGAIN)
 
     def decided_elsewhere(self) -> Self:
         """By somebody who is not here, or by MTurk itself."""

@@ -3,7 +3,7 @@
 A pace spreads the times they are due; publishing then creates what is due.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import connection as database
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet
 
 from mturkhub.accounts.activity import record
 from mturkhub.accounts.actors import Actor
@@ -24,7 +24,7 @@ from mturkhub.common.public_ids import UUID7_SQL
 from mturkhub.gateway.fees import LARGE_HIT, fee_per_assignment
 from projects import rules
 from projects.budgets import reserve
-from projects.costs import Cost, batch_cost
+from projects.costs import Cost, batch_cost, mixed_cost
 from projects.entering import ENTER
 from projects.models import HIT, Batch, BatchRow, LedgerReason
 from projects.states import BatchState
@@ -40,16 +40,20 @@ _COLUMNS = """
         due_at, attempts, outcome, by_id, by_rule, reason, reserved_on, price_each, committed
     )
 """
+# What a row `r` of a batch `b` is asked for at first.
+_ASKED = "case when b.only_missing then r.missing else b.max_assignments end"
+_PRICE = "case when {answers} >= %(large)s then %(large_price)s else %(small_price)s end"
 _FIRST_ROUND = f"""
     {_COLUMNS}
-    select {UUID7_SQL}, gen_random_uuid(), team_id, %(connection)s, batch_id, id, 0, 0, %(answers)s,
+    select {UUID7_SQL}, gen_random_uuid(), r.team_id, %(connection)s, r.batch_id, r.id, 0, 0, n.answers,
         'queued', '', '', 0, 0,
-        %(now)s::timestamptz + (row_number() over (order by number) - 1) * %(gap)s::interval,
-        0, '', %(by)s, %(rule)s, '', %(month)s, %(price)s, %(price)s * %(answers)s
-    from projects_batchrow r
-    where batch_id = %(batch)s and (%(first)s::int is null or number <= %(first)s)
+        %(now)s::timestamptz + (row_number() over (order by r.number) - 1) * %(gap)s::interval,
+        0, '', %(by)s, %(rule)s, '', %(month)s, n.price, n.price * n.answers
+    from projects_batchrow r join projects_batch b on b.id = r.batch_id
+        cross join lateral (select {_ASKED} as answers, {_PRICE.format(answers=_ASKED)} as price) n
+    where r.batch_id = %(batch)s and (%(first)s::int is null or r.number <= %(first)s)
         and not exists (select from projects_hit h where h.row_id = r.id)
-    order by number
+    order by r.number
 """  # noqa: S608 - a constant of ours
 _NEXT_ROUND = f"""
     {_COLUMNS}
@@ -59,27 +63,84 @@ _NEXT_ROUND = f"""
         %s, 0, '', %s, %s, '', %s, %s, 0
     from projects_hit h where h.id in (CHOSEN) order by h.id
 """  # noqa: S608 - a constant of ours
-# What each row was asked for, less what came and was not rejected, less what may still come.
-_MISSING = """
-    select h.row_id, (select max(round) from projects_hit o where o.row_id = h.row_id) as last_round,
-        sum(h.max_assignments) filter (where h.reason <> %(again)s)
-            - (select count(*) from projects_assignment a where a.row_id = h.row_id and a.status <> 'Rejected')
-            - coalesce(sum(greatest(0, h.max_assignments
+# Of a row `r` of a batch `b`: what its HITs were asked for, what of that may still come, and what came and was not
+# rejected. A round that could not be created is no hindrance to asking again.
+_IS_OVER = "b.state in ('closing', 'closed', 'cancelled')"
+_HITS_OF_ROW = """
+    cross join lateral (
+        select coalesce(sum(h.max_assignments) filter (where h.reason <> %(again)s), 0) as wanted,
+            coalesce(sum(greatest(0, h.max_assignments
                 - (select count(*) from projects_assignment a where a.hit_id = h.id)))
                 filter (where h.publish_state <> 'published'
-                    or h.hit_status in ('Assignable', 'Unassignable') and h.missing_since is null), 0) as missing
-    from projects_hit h
-    where h.batch_id = %(batch)s and h.publish_state in ('published', 'queued', 'sending', 'unknown')
-    group by h.row_id
+                    or h.hit_status in ('Assignable', 'Unassignable') and h.missing_since is null), 0) as coming,
+            count(*) as hits
+        from projects_hit h where h.row_id = r.id and h.publish_state in (STATES)
+    ) asked cross join lateral (
+        select count(*) as kept from projects_assignment a where a.row_id = r.id and a.status <> 'Rejected'
+    ) answered
+"""
+_HITS = _HITS_OF_ROW.replace("STATES", "'published', 'queued', 'sending', 'unknown'")
+# What a batch that continues another has in hand can be tried again there.
+_HITS_IN_HAND = _HITS_OF_ROW.replace("STATES", "'published', 'queued', 'sending', 'unknown', 'failed'")
+# Rows that a batch never came to ask for are missing altogether once it is over.
+_OWN = f"""
+    select r.id as row_id, r.continues_id,
+        coalesce((select max(round) from projects_hit o where o.row_id = r.id), -1) as last_round,
+        greatest(asked.wanted, case when {_IS_OVER} then {_ASKED} else 0 end)
+            - answered.kept - asked.coming as missing
+    from projects_batchrow r join projects_batch b on b.id = r.batch_id {_HITS}
+    where r.batch_id = BATCH ONLY
+"""  # noqa: S608 - a constant of ours
+# What the batches that continue a row's batch see to: what came, what may come, and what a draft will ask for; less
+# what somebody asked for there on top of what was missing.
+_ELSEWHERE = f"""
+    cross join lateral (
+        select coalesce(sum(case
+            when {_IS_OVER} then answered.kept + asked.coming
+            when asked.hits = 0 then least(r.missing, {_ASKED})
+            else answered.kept + asked.coming - greatest(0, asked.wanted - r.missing)
+        end), 0) as seen_to
+        from projects_batchrow r join projects_batch b on b.id = r.batch_id {_HITS_IN_HAND}
+        where r.continues_id = ITEM
+    ) elsewhere
+"""  # noqa: S608 - a constant of ours
+# Row → what is missing of it, and of the whole item where other batches ask for it as well: the smaller of both.
+_MISSING_OF_FIRST = f"""
+    select own.row_id, own.last_round, least(own.missing, own.missing - elsewhere.seen_to)::int as missing
+    from ({_OWN.replace("BATCH", "%(batch)s")}) own {_ELSEWHERE.replace("ITEM", "own.row_id")}
+    where own.missing > 0
+"""  # noqa: S608 - a constant of ours
+_MISSING_OF_LINKED = f"""
+    select own.row_id, own.last_round, least(own.missing, first.missing - elsewhere.seen_to)::int as missing
+    from ({_OWN.replace("BATCH", "%(batch)s")}) own
+        join ({_OWN.replace("BATCH", "%(first_batch)s").replace("ONLY", "ONLY_FIRST")}) first on first.row_id = own.continues_id
+        {_ELSEWHERE.replace("ITEM", "own.continues_id")}
+    where own.missing > 0
+"""  # noqa: S608 - a constant of ours
+# Or so many of the rows that are named.
+_CHOSEN = "select * from unnest(%(rows)s::bigint[], %(rounds)s::int[], %(sizes)s::int[]) as chosen (row_id, last_round, missing)"
+# Rejected answers for which the newest round of their row asks; who is just overturning one has it locked.
+_MARK = """
+    update projects_assignment marked set asked_again_in_id = made.hit_id
+    from (
+        select a.id as answer_id, h.id as hit_id,
+            row_number() over (partition by a.row_id order by a.id) as place, h.max_assignments
+        from projects_assignment a join projects_hit h on h.row_id = a.row_id
+        where a.batch_id = %(batch)s and a.status = 'Rejected' and a.asked_again_in_id is null
+            and a.pending_verdict = '' and h.publish_state = 'queued' and h.reason = %(again)s and h.due_at = %(now)s
+    ) made
+    where marked.id = made.answer_id and made.place <= made.max_assignments and marked.id in (
+        select id from projects_assignment where batch_id = %(batch)s and status = 'Rejected'
+            and asked_again_in_id is null and pending_verdict = '' for no key update skip locked
+    )
 """
 _ASK_AGAIN = f"""
     {_COLUMNS}
     select {UUID7_SQL}, gen_random_uuid(), r.team_id, %(connection)s, r.batch_id, r.id, 0, m.last_round + 1, m.missing,
         'queued', '', '', 0, 0,
-        %(now)s, 0, '', %(by)s, %(rule)s, %(again)s, %(month)s,
-        case when m.missing >= %(large)s then %(large_price)s else %(small_price)s end,
-        m.missing * case when m.missing >= %(large)s then %(large_price)s else %(small_price)s end
-    from ({_MISSING}) m join projects_batchrow r on r.id = m.row_id
+        %(now)s, 0, '', %(by)s, %(rule)s, %(again)s, %(month)s, n.price, m.missing * n.price
+    from (MISSING) m join projects_batchrow r on r.id = m.row_id
+        cross join lateral (select {_PRICE.format(answers="m.missing")} as price) n
     where m.missing > 0 order by r.number
 """  # noqa: S608 - a constant of ours
 # HITs that carry what is committed to them are one entry of the ledger, however many they are.
@@ -106,13 +167,21 @@ _SPREAD = """
 """
 
 
+@dataclass(frozen=True)
+class Missing:
+    """So many answers missing of a row, whose newest round so far is this one."""
+
+    row_id: int
+    last_round: int
+    answers: int
+
+
 def queue_rows(batch: Batch, *, by: Actor, month: date, now: datetime, first: int | None = None) -> int:
     """A HIT for every row of the batch that has none, or for the first so many rows; returns how many.
 
     Their price has been reserved in that month.
     """
-    answers = batch.max_assignments
-    values = {"answers": answers, "first": first, "month": month, "price": price_each(batch, answers)}
+    values = {"first": first, "month": month, **_prices(batch)}
     return _commit(_FIRST_ROUND, {**_who(by), **_of(batch, now), **values}, LedgerReason.PUBLISHED)
 
 
@@ -136,14 +205,60 @@ def queue_missing(batch: Batch, *, by: Actor, month: date, now: datetime) -> int
 
     Their price has been reserved in that month.
     """
-    prices = {
-        "month": month,
+    statement, values = _missing(batch)
+    return _ask_again(batch, statement, values, by=by, month=month, now=now)
+
+
+def queue_chosen(batch: Batch, chosen: Sequence[Missing], *, by: Actor, month: date, now: datetime) -> int:
+    """A further HIT for each of these rows, for so many answers; returns how many HITs.
+
+    Their price has been reserved in that month.
+    """
+    values = {
+        "rows": [each.row_id for each in chosen],
+        "rounds": [each.last_round for each in chosen],
+        "sizes": [each.answers for each in chosen],
+    }
+    return _ask_again(batch, _CHOSEN, values, by=by, month=month, now=now)
+
+
+def _ask_again(
+    batch: Batch, statement: str, values: dict[str, Any], *, by: Actor, month: date, now: datetime
+) -> int:
+    values = {**values, **_who(by), **_of(batch, now), **_prices(batch), "month": month, "again": AGAIN}
+    hits = _commit(_ASK_AGAIN.replace("MISSING", statement), values, LedgerReason.ASKED_AGAIN)
+    _execute(_MARK, {"batch": batch.pk, "again": AGAIN, "now": now})
+    return hits
+
+
+def missing_of(batch: Batch, rows: Sequence[int]) -> list[Missing]:
+    """What is missing of these rows of the batch, in their order; of each that lacks something."""
+    statement, values = _missing(batch, only=True)
+    with database.cursor() as cursor:
+        cursor.execute(
+            f"select row_id, last_round, missing from ({statement}) m where missing > 0 order by row_id",  # noqa: S608
+            {**values, "rows": list(rows)},
+        )
+        return [Missing(*found) for found in cursor.fetchall()]
+
+
+def _missing(batch: Batch, *, only: bool = False) -> tuple[str, dict[str, Any]]:
+    """The statement for what is missing of each row, or only of `rows`, and its values."""
+    statement = _MISSING_OF_LINKED if batch.continues_id else _MISSING_OF_FIRST
+    own = "and r.id = any(%(rows)s)" if only else ""
+    first = (
+        "and r.id in (select continues_id from projects_batchrow where id = any(%(rows)s))" if only else ""
+    )
+    statement = statement.replace("ONLY_FIRST", first).replace("ONLY", own)
+    return statement, {"batch": batch.pk, "first_batch": batch.continues_id, "again": AGAIN}
+
+
+def _prices(batch: Batch) -> dict[str, Any]:
+    return {
         "large": LARGE_HIT,
         "large_price": price_each(batch, LARGE_HIT),
         "small_price": price_each(batch, 1),
     }
-    values = {**_who(by), **_of(batch, now), **prices, "again": AGAIN}
-    return _commit(_ASK_AGAIN, values, LedgerReason.ASKED_AGAIN)
 
 
 def price_each(batch: Batch, max_assignments: int) -> Decimal:
@@ -154,12 +269,28 @@ def price_each(batch: Batch, max_assignments: int) -> Decimal:
 
 def missing_answers(batch: Batch) -> dict[int, int]:
     """So many answers missing → in so many rows."""
+    statement, values = _missing(batch)
     with database.cursor() as cursor:
         cursor.execute(
-            f"select missing, count(*) from ({_MISSING}) m where missing > 0 group by missing",  # noqa: S608
-            {"batch": batch.pk, "again": AGAIN},
+            f"select missing, count(*) from ({statement}) m where missing > 0 group by missing",  # noqa: S608
+            values,
         )
         return {int(missing): rows for missing, rows in cursor.fetchall()}
+
+
+_CONTINUE = f"""
+    insert into projects_batchrow (public_id, team_id, batch_id, number, input, continues_id, missing)
+    select {UUID7_SQL}, r.team_id, %(new)s, row_number() over (order by r.number), r.input,
+        coalesce(r.continues_id, r.id), m.missing
+    from (MISSING) m join projects_batchrow r on r.id = m.row_id
+    where m.missing > 0 order by r.number
+"""  # noqa: S608 - a constant of ours
+
+
+def continue_rows(batch: Batch, draft: Batch) -> None:
+    """Give the draft a row for each row of the batch of which something is missing."""
+    statement, values = _missing(batch)
+    _execute(_CONTINUE.replace("MISSING", statement), {**values, "new": draft.pk})
 
 
 def spread(batch: Batch, *, now: datetime) -> None:
@@ -168,14 +299,30 @@ def spread(batch: Batch, *, now: datetime) -> None:
         _execute(_SPREAD, _of(batch, now))
 
 
-def rows_without_hit(batch: Batch) -> int:
-    """Rows that a trial has left out."""
-    return (
-        BatchRow.objects.filter(batch=batch).exclude(Exists(HIT.objects.filter(row=OuterRef("pk")))).count()
+def cost_of(batch: Batch, *, first: int | None = None) -> Cost:
+    """What a HIT for every row costs, or for the first so many."""
+    rows = BatchRow.objects.filter(batch=batch)
+    if batch.only_missing:
+        return _cost(batch, rows if first is None else rows.filter(number__lte=first))
+    return _even_cost(batch, batch.rows_total if first is None else min(first, batch.rows_total))
+
+
+def cost_of_rest(batch: Batch) -> Cost:
+    """What a HIT for every row costs that a trial has left out."""
+    rows = BatchRow.objects.filter(batch=batch).exclude(Exists(HIT.objects.filter(row=OuterRef("pk"))))
+    return _cost(batch, rows) if batch.only_missing else _even_cost(batch, rows.count())
+
+
+def _cost(batch: Batch, rows: QuerySet[BatchRow]) -> Cost:
+    sizes = rows.order_by().values_list("missing").annotate(rows=Count("pk"))
+    return mixed_cost(
+        {missing: number for missing, number in sizes if missing},
+        reward=batch.reward,
+        schedule=batch.connection.fee_schedule,
     )
 
 
-def cost_of(batch: Batch, rows: int) -> Cost:
+def _even_cost(batch: Batch, rows: int) -> Cost:
     return batch_cost(
         rows=rows,
         reward=batch.reward,
@@ -191,14 +338,9 @@ def check_covered(batch: Batch, total: Decimal) -> None:
     rules.check_balance_covers(batch.connection.balance, total, seen=seen)
 
 
-def rows_at_first(batch: Batch) -> int:
-    """How many rows publishing begins with: those of the trial, or all."""
-    return min(batch.first_rows or batch.rows_total, batch.rows_total)
-
-
 def begin(batch: Batch, *, by: Actor) -> Batch:
     """Queue a locked batch's HITs; it is publishing from then on. Raises ActionRefused."""
-    cost = cost_of(batch, rows_at_first(batch))
+    cost = cost_of(batch, first=batch.first_rows)
     check_covered(batch, cost.total)
     now = clock.now()
     publisher = by.user or batch.scheduled_by or batch.created_by
@@ -222,18 +364,8 @@ class Again:
 
 def plan_again(batch: Batch) -> Again:
     """Each row's HIT is as large as what is missing, and its fee follows from that."""
-    sizes = missing_answers(batch)
-    costs = [
-        batch_cost(
-            rows=rows, reward=batch.reward, max_assignments=size, schedule=batch.connection.fee_schedule
-        )
-        for size, rows in sizes.items()
-    ]
-    return Again(
-        rows=sum(sizes.values()),
-        answers=sum(size * rows for size, rows in sizes.items()),
-        total=sum((cost.total for cost in costs), Decimal("0.00")),
-    )
+    cost = mixed_cost(missing_answers(batch), reward=batch.reward, schedule=batch.connection.fee_schedule)
+    return Again(rows=cost.rows, answers=cost.assignments, total=cost.total)
 
 
 # On schedule --------------------------------------------------------------------------------------

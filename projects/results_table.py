@@ -23,7 +23,7 @@ from mturkhub.common.tabular import csv_line, for_spreadsheet
 from mturkhub.workers.naming import shown_ids
 from projects.annotations import ANNOTATION
 from projects.columns import DECISION_COLUMNS, result_header
-from projects.exporting import USUAL, Chosen
+from projects.exporting import USUAL, Chosen, answer_fields
 from projects.models import Assignment, Batch
 from projects.states import AssignmentStatus
 
@@ -41,8 +41,10 @@ def results_csv(
     `spreadsheet` makes the variant to open in one: no cell is a formula, and a byte order mark says that it is UTF-8.
     """
     check_can(by, Permission.RESULTS_EXPORT, batch.team_id)
-    header = csv_line(result_header(batch.columns, batch.answer_fields), quote_all=True)
-    parts = chain([header], _lines(batch, by, chosen))
+    batches = chosen.batches(batch)
+    fields = answer_fields(batches)
+    header = csv_line(result_header(batch.columns, fields), quote_all=True)
+    parts = chain([header], *(_lines(each, by, chosen, fields) for each in batches))
     if spreadsheet:
         return chain([codecs.BOM_UTF8], (_defused(part).encode() for part in parts))
     return (part.encode() for part in parts)
@@ -53,10 +55,10 @@ def _defused(lines: str) -> str:
     return "".join(csv_line(map(for_spreadsheet, line), quote_all=True) for line in cells)
 
 
-def _lines(batch: Batch, by: Actor, chosen: Chosen) -> Iterator[str]:
-    """Some lines at a time."""
+def _lines(batch: Batch, by: Actor, chosen: Chosen, fields: list[str]) -> Iterator[str]:
+    """Some lines at a time, with a cell for each of these answer fields."""
     last = batch.rows.aggregate(last=Max("number"))["last"] or 0
-    cells, values = _cells(batch)
+    cells, values = _cells(batch, fields)
     values |= _workers(batch, by) | {
         "batch": batch.pk,
         "with_left_out": chosen.with_left_out,
@@ -106,7 +108,7 @@ order by r.number, a.submitted_at, a.id
 """
 
 
-def _cells(batch: Batch) -> tuple[list[str], dict[str, Any]]:
+def _cells(batch: Batch, fields: list[str]) -> tuple[list[str], dict[str, Any]]:
     """An SQL expression for each column, and the values in them."""
     values: dict[str, Any] = {
         "title": batch.title,
@@ -151,7 +153,7 @@ def _cells(batch: Batch) -> tuple[list[str], dict[str, Any]]:
     for number, name in enumerate(batch.columns):
         values[f"input_{number}"] = name
         cells.append(_quoted(_as_text(f"r.input -> %(input_{number})s")))
-    for number, name in enumerate(sorted(batch.answer_fields)):
+    for number, name in enumerate(fields):
         values[f"field_{number}"] = name
         cells.append(_quoted(_joined(f"x.fields -> %(field_{number})s")))
     return cells + ["''"] * len(DECISION_COLUMNS), values

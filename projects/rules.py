@@ -23,6 +23,8 @@ OVERTURN_WINDOW = timedelta(days=30)
 PACE_MOST = 1_000_000
 # A slip of the finger shall not empty an account; MTurk itself names no limit.
 BONUS_MOST = Decimal("10000.00")
+ANSWERS_MOST = 1_000_000
+REQUEUE_MOST = Decimal("1000000.00")
 _AT_WORK = {BatchState.PUBLISHING, BatchState.LIVE, BatchState.PAUSED}
 
 
@@ -43,6 +45,8 @@ def check_can_change(batch: Batch) -> None:
     """Settings are frozen at publishing."""
     if batch.state == BatchState.SCHEDULED:
         raise ActionRefused(f"“{batch}” is scheduled. Take that back first, then change it.")
+    if batch.state == BatchState.CANCELLED:
+        raise ActionRefused(f"“{batch}” is cancelled, so its settings stay as they are.")
     if batch.state != BatchState.DRAFT:
         raise ActionRefused(f"“{batch}” is published, so its settings stay as they are. Make a new batch.")
 
@@ -51,6 +55,8 @@ def check_can_publish(batch: Batch) -> None:
     """Only a draft, and only one with rows."""
     if batch.state == BatchState.SCHEDULED:
         raise ActionRefused(f"“{batch}” is scheduled. Take that back first, then publish or change it.")
+    if batch.state == BatchState.CANCELLED:
+        raise ActionRefused(f"“{batch}” is cancelled. Nothing of it is published any more.")
     if batch.state != BatchState.DRAFT:
         raise ActionRefused(f"“{batch}” has been published already. Nothing was sent twice.")
     if not batch.rows_total:
@@ -118,6 +124,42 @@ def check_can_republish(batch: Batch) -> None:
         raise ActionRefused(f"“{batch}” is {batch.state}: only what is live can be asked for again.")
 
 
+def check_can_continue(batch: Batch) -> None:
+    """By a further batch; also of what is over, but not while rows still wait to be created."""
+    check_is_at_market(batch)
+    check_can_make_hits(batch)
+    if batch.state not in {BatchState.LIVE, BatchState.CLOSING, BatchState.CLOSED, BatchState.CANCELLED}:
+        raise ActionRefused(
+            f"“{batch}” is {batch.state}: what is left of it is known once its HITs are live, or it is over."
+        )
+
+
+def check_can_requeue(batch: Batch) -> None:
+    """Whether rejected answers may be asked for again by themselves; set for a draft, it begins with publishing."""
+    check_is_at_market(batch)
+    check_can_make_hits(batch)
+    if batch.state not in {BatchState.DRAFT, BatchState.SCHEDULED, *_AT_WORK}:
+        raise ActionRefused(f"“{batch}” is {batch.state}: nothing more is asked for in it.")
+
+
+def check_requeue(batch: Batch, *, most: int, limit: Decimal, each: Decimal) -> None:
+    """The cap a person states: so many answers for so many dollars, of which one answer costs `each`."""
+    if not 1 <= most <= ANSWERS_MOST:
+        raise ActionRefused(f"At most 1 to {ANSWERS_MOST:,} answers; this says {most:,}.", status=400)
+    if not limit.is_finite() or limit != to_cents(limit) or not each <= limit <= REQUEUE_MOST:
+        raise ActionRefused(
+            f"One answer costs {dollars(each)} with the fee: state {dollars(each)} to {dollars(REQUEUE_MOST)} in whole "
+            f"cents; this says {limit}.",
+            status=400,
+        )
+    if most <= batch.requeued:
+        raise ActionRefused(
+            f"{batch.requeued:,} of “{batch}” in all have been asked for in this way already: state more than that, or "
+            "switch it off.",
+            status=400,
+        )
+
+
 def check_can_retry(batch: Batch) -> None:
     if batch.state not in _AT_WORK:
         raise ActionRefused(f"“{batch}” is {batch.state}, so nothing of it is sent.")
@@ -136,8 +178,13 @@ def check_can_resume(batch: Batch) -> None:
 
 
 def check_can_cancel(batch: Batch) -> None:
-    if batch.state not in _AT_WORK:
+    if batch.state not in _AT_WORK and not is_continuing_draft(batch):
         raise ActionRefused(f"“{batch}” is {batch.state}: there is nothing to cancel.")
+
+
+def is_continuing_draft(batch: Batch) -> bool:
+    """What it would ask for counts as asked for until it is cancelled."""
+    return batch.state == BatchState.DRAFT and batch.continues_id is not None
 
 
 def check_can_change_hits(batch: Batch) -> None:
@@ -235,6 +282,8 @@ can_change = _yes_or_no(check_can_change)
 can_publish = _yes_or_no(check_can_publish)
 can_publish_rest = _yes_or_no(check_can_publish_rest)
 can_republish = _yes_or_no(check_can_republish)
+can_requeue = _yes_or_no(check_can_requeue)
+can_continue = _yes_or_no(check_can_continue)
 can_retry = _yes_or_no(check_can_retry)
 can_pause = _yes_or_no(check_can_pause)
 can_resume = _yes_or_no(check_can_resume)

@@ -20,7 +20,7 @@ class BatchState(models.TextChoices):
 
 
 BATCH_FOLLOWS: dict[BatchState, set[BatchState]] = {
-    BatchState.DRAFT: {BatchState.SCHEDULED, BatchState.PUBLISHING},
+    BatchState.DRAFT: {BatchState.SCHEDULED, BatchState.PUBLISHING, BatchState.CANCELLED},
     BatchState.SCHEDULED: {BatchState.PUBLISHING, BatchState.DRAFT},
     BatchState.PUBLISHING: {BatchState.LIVE, BatchState.PAUSED, BatchState.CANCELLED},
     BatchState.LIVE: {BatchState.PUBLISHING, BatchState.CLOSING, BatchState.CANCELLED},

@@ -7,7 +7,7 @@ import logging
 from datetime import timedelta
 
 from celery import shared_task
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from mturkhub.accounts.credentials import gateway_for, queue_for
 from mturkhub.accounts.models import Connection, Environment, NotificationQueue
@@ -25,11 +25,12 @@ from projects.checking import delete_expired_uploads, run_check, uploads_to_chec
 from projects.collecting import collect_wanted, sweep
 from projects.ending import end
 from projects.listening import listen, note_trouble, tell_types_in_use
-from projects.models import HIT, Batch, Bonus, Decision
+from projects.models import HIT, Assignment, Batch, Bonus, Decision
 from projects.operating import send_operations
 from projects.paying import read_bonuses, send_bonuses
 from projects.publishing import is_being_published, publish_chunk
 from projects.queueing import begin_scheduled
+from projects.requeueing import requeue
 from projects.sending import is_being_told, send_decisions
 from projects.states import BatchState, OperationKind
 
@@ -63,6 +64,15 @@ def begin_scheduled_batches() -> None:
     due = Batch.objects.filter(state=BatchState.SCHEDULED, publish_at__lte=clock.now())
     for batch_id in due.values_list("pk", flat=True):
         if begin_scheduled(batch_id):
+            ring(publish_batch, batch_id)
+
+
+@shared_task
+def ask_again_for_rejected() -> None:
+    """Ask again for what was rejected, in every batch that wants this to happen by itself."""
+    rejected = Assignment.objects.filter(batch=OuterRef("pk")).not_asked_again()
+    for batch_id in Batch.objects.requeueing().filter(Exists(rejected)).values_list("pk", flat=True):
+        if requeue(batch_id):
             ring(publish_batch, batch_id)
 
 

@@ -32,11 +32,11 @@ from projects import exporting, results_table
 from projects.actions import batches as actions
 from projects.actions.uploads import change_batch, check_again, create_batch, drop_bad_lines, take_file
 from projects.batch_reading import BatchReport
-from projects.costs import batch_cost
 from projects.forms import BatchSettingsForm
 from projects.increments import settled_until
 from projects.models import Batch, BatchUpload, Project
 from projects.models.project import HITProperties
+from projects.queueing import cost_of
 from projects.states import BatchState
 
 _PROPERTIES = [field.name for field in HITProperties._meta.get_fields()]
@@ -61,6 +61,14 @@ class SettingsBody(Fields):
     assignment_duration = Seconds(required=False, help_text="Time for one answer.")
     lifetime = Seconds(required=False, help_text="How long a HIT is open.")
     auto_approval_delay = Seconds(required=False, help_text="MTurk approves by itself after.")
+
+
+class DraftBody(SettingsBody):
+    only_missing = serializers.BooleanField(
+        required=False,
+        help_text="Of a batch that continues another: ask each row for exactly what is missing of it. False where "
+        "max_assignments is given alone.",
+    )
 
 
 class BatchBody(SettingsBody):
@@ -108,6 +116,10 @@ class ResultsQuery(Fields):
     )
     rejected = serializers.BooleanField(default=True, help_text="Also answers that were rejected.")
     spreadsheet = serializers.BooleanField(default=False, help_text="CSV in which no cell is a formula.")
+    continued = serializers.BooleanField(
+        required=False,
+        help_text="With the answers of the batches that continue it; with format=json that is so unless refused.",
+    )
     since = serializers.DateTimeField(
         required=False,
         help_text="Only answers collected since then. Follow the response's link with rel=next to miss none and get none twice.",
@@ -151,6 +163,16 @@ class CostField(serializers.Serializer[Any]):
     held = Dollars()
 
 
+class RequeueField(serializers.Serializer[Any]):
+    """Whether rejected answers are asked for again by themselves, up to what, and how far that has come."""
+
+    most = serializers.IntegerField(source="requeue_most", allow_null=True, help_text="null: switched off.")
+    limit = Dollars(source="requeue_limit", allow_null=True)
+    asked = serializers.IntegerField(source="requeued", help_text="Answers so far.")
+    cost = Dollars(source="requeued_cost")
+    stopped = serializers.CharField(source="requeue_stopped", help_text="Why it has stopped, in a sentence.")
+
+
 class BatchShown(serializers.Serializer[Any]):
     id = serializers.UUIDField(source="public_id")
     name = serializers.CharField()
@@ -158,9 +180,14 @@ class BatchShown(serializers.Serializer[Any]):
     connection = ConnectionField()
     state = serializers.ChoiceField(BatchState.choices)
     state_reason = serializers.CharField()
+    continues = NamedField(allow_null=True, help_text="The batch of whose rows it asks for what was missing.")
+    only_missing = serializers.BooleanField(
+        help_text="Each row asks for exactly what is missing of it, and not for max_assignments."
+    )
     rows = RowCounts(source="*")
     assignments = AnswerCounts(source="*")
     cost = serializers.SerializerMethodField()
+    requeue = RequeueField(source="*")
     title = serializers.CharField()
     description = serializers.CharField()
     keywords = serializers.CharField()
@@ -181,12 +208,7 @@ class BatchShown(serializers.Serializer[Any]):
 
     @extend_schema_field(CostField)
     def get_cost(self, batch: Batch) -> Any:
-        cost = batch_cost(
-            rows=batch.rows_total,
-            reward=batch.reward,
-            max_assignments=batch.max_assignments,
-            schedule=batch.connection.fee_schedule,
-        )
+        cost = cost_of(batch)
         return CostField(
             {
                 "assignments": cost.assignments,
@@ -215,7 +237,9 @@ class BatchView(ApiView):
     """Whatever is about one batch."""
 
     def seen(self) -> QuerySet[Batch]:
-        return Batch.objects.for_actor(self.actor).select_related("project", "connection", "team", "template")
+        return Batch.objects.for_actor(self.actor).select_related(
+            "project", "connection", "team", "template", "continues"
+        )
 
     def batch(self, public_id: uuid.UUID) -> Batch:
         return find(self.seen(), public_id)
@@ -223,6 +247,16 @@ class BatchView(ApiView):
     def shown(self, batch: Batch, status: int = 200) -> Response:
         """The batch as it stands now."""
         return Response(BatchShown(self.seen().get(pk=batch.pk)).data, status=status)
+
+    def with_settings(self, batch: Batch, given: dict[str, Any]) -> Batch:
+        """The draft with these settings, as the page's form has them."""
+        connection = batch.connection
+        changes: dict[str, Any] = {}
+        if any(name in given for name in _WHERE):
+            connection = choose_connection(given, by=self.actor, team_id=batch.team_id)
+            changes["connection"] = connection
+        changes |= checked_settings(self.batch(batch.public_id), given, connection)
+        return change_batch(batch, by=self.actor, **changes) if changes else batch
 
     def list(self, request: Request, found: QuerySet[Batch]) -> Response:
         given = self.query(BatchQuery)
@@ -286,6 +320,11 @@ class ProjectBatches(BatchView):
 def checked_settings(batch: Batch, given: dict[str, Any], connection: Connection) -> dict[str, Any]:
     """What the page's form makes of the settings that were given."""
     shown = forms.model_to_dict(batch, fields=BatchSettingsForm.Meta.fields)
+    if batch.continues_id is None and "only_missing" in given:
+        told = f"only_missing: “{batch}” continues no other batch, so nothing is missing of its rows."
+        raise Refused(told, errors={"only_missing": [told]})
+    if batch.continues_id and "max_assignments" in given:
+        given.setdefault("only_missing", False)
     values = {**shown, **given, "connection": connection.pk}
     values["name"] = given.get("name") or batch.name or "draft"
     form = BatchSettingsForm(
@@ -330,19 +369,12 @@ class BatchById(BatchView):
         """One batch: its state, counts and cost."""
         return Response(BatchShown(self.batch(public_id)).data)
 
-    @extend_schema(operation_id="batches_change", request=SettingsBody, responses=BatchShown)
+    @extend_schema(operation_id="batches_change", request=DraftBody, responses=BatchShown)
     def patch(self, request: Request, public_id: uuid.UUID) -> Response:
         """Change a draft's settings; once published they stay."""
         batch = self.batch(public_id)
         check_can(self.actor, Permission.BATCH_CREATE, batch.team_id)
-        given = self.body(SettingsBody, partial=True)
-        connection = batch.connection
-        changes: dict[str, Any] = {}
-        if any(name in given for name in _WHERE):
-            connection = choose_connection(given, by=self.actor, team_id=batch.team_id)
-            changes["connection"] = connection
-        changes |= checked_settings(self.batch(public_id), given, connection)
-        return self.shown(change_batch(batch, by=self.actor, **changes) if changes else batch)
+        return self.shown(self.with_settings(batch, self.body(DraftBody, partial=True)))
 
 
 class PublishBatch(BatchView):
@@ -438,6 +470,7 @@ class Results(BatchView):
             with_rejected=asked["rejected"],
             since=asked.get("since"),
             until=None if is_json else until,
+            continued=asked.get("continued", is_json),
         )
         lines: Iterator[bytes]
         if asked["format"] == "csv":

@@ -3,16 +3,19 @@
 import uuid
 from typing import Any
 
+from django.db import transaction
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from mturkhub.api.batches import BatchShown, BatchView, PublishBody, RetryBody
-from mturkhub.api.fields import Fields, Seconds
+from mturkhub.accounts.permissions import Permission, check_can
+from mturkhub.api.batches import BatchShown, BatchView, DraftBody, PublishBody, RetryBody
+from mturkhub.api.fields import DollarsSent, Fields, Seconds
+from mturkhub.api.problems import Refused
 from mturkhub.api.repeating import once
 from mturkhub.api.schema import KEY
-from projects.actions import batches, hits
+from projects.actions import batches, continuing, hits, requeueing
 
 # What is sent ------------------------------------------------------------------------------------
 
@@ -29,6 +32,16 @@ class ExtendBody(PublishBody, RetryBody):
 
 class MoreTimeBody(PublishBody, RetryBody):
     lifetime = Seconds(help_text="From now on; expired HITs with free places open again.")
+
+
+class RequeueBody(Fields):
+    most = serializers.IntegerField(
+        min_value=0, help_text="At most so many answers over the life of the batch; 0 switches it off."
+    )
+    limit = DollarsSent(
+        required=False,
+        help_text="For at most so many dollars, fee included; needed unless it is switched off.",
+    )
 
 
 class ExpireBody(RetryBody):
@@ -74,6 +87,33 @@ class Republish(_Change):
         return self.changed(public_id, batches.republish, PublishBody)
 
 
+class ContinueBatch(BatchView):
+    @extend_schema(
+        operation_id="batches_continue", parameters=[KEY], request=DraftBody, responses={201: BatchShown}
+    )
+    @once
+    def post(self, request: Request, public_id: uuid.UUID) -> Response:
+        """Make a draft of what is missing, with other settings; its rows name the rows they continue."""
+        batch, given = self.batch(public_id), self.body(DraftBody, partial=True)
+        with transaction.atomic():
+            draft = continuing.continue_batch(batch, by=self.actor)
+            return self.shown(self.with_settings(draft, given), 201)
+
+
+class RequeueBatch(BatchView):
+    @extend_schema(operation_id="batches_requeue", request=RequeueBody, responses=BatchShown)
+    def post(self, request: Request, public_id: uuid.UUID) -> Response:
+        """Have rejected answers asked for again by themselves, in a further HIT of the same rows, up to a cap."""
+        batch, body = self.batch(public_id), self.body(RequeueBody)
+        if not body["most"]:
+            return self.shown(requeueing.stop_requeue(batch, by=self.actor))
+        check_can(self.actor, Permission.BATCH_PUBLISH, batch.team_id)
+        if "limit" not in body:
+            told = "limit: State for how many dollars at most, fee included."
+            raise Refused(told, errors={"limit": [told]})
+        return self.shown(requeueing.set_requeue(batch, by=self.actor, **body))
+
+
 class ExtendAnswers(_Change):
     @extend_schema(operation_id="batches_extend", parameters=[KEY], request=ExtendBody, responses=BatchShown)
     @once
@@ -104,7 +144,7 @@ class ExpireBatch(_Change):
 class CancelBatch(_Change):
     @extend_schema(operation_id="batches_cancel", request=None, responses=BatchShown)
     def post(self, request: Request, public_id: uuid.UUID) -> Response:
-        """Create nothing more, ever, and let what is live expire; answers stay to be reviewed."""
+        """Create nothing more, ever, and let what is live expire; answers stay to be reviewed. Also a draft that continues a batch."""
         return self.changed(public_id, batches.cancel_batch)
 
 

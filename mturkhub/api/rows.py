@@ -19,7 +19,7 @@ from mturkhub.api.schema import listing
 from mturkhub.intentions.models import IntentionState
 from projects.exporting import row_jsonl
 from projects.filters import ROW_SORTS, RowFilter
-from projects.models import HIT, Batch, RowResult
+from projects.models import HIT, Batch, BatchRow, RowResult
 from projects.states import HITStatus, RowProgress
 
 
@@ -44,6 +44,9 @@ class HITShown(serializers.Serializer[Any]):
 
 class RowShown(serializers.Serializer[Any]):
     number = serializers.IntegerField(help_text="1 for the first line below the header.")
+    continues = serializers.IntegerField(
+        allow_null=True, help_text="The number of the row it continues, in the batch its batch continues."
+    )
     input = serializers.DictField(help_text="Column → value.")
     progress = serializers.ChoiceField(RowProgress.choices)
     submitted = serializers.IntegerField()
@@ -82,7 +85,10 @@ def _shown(batch: Batch, results: list[RowResult]) -> list[Any]:
     hits: dict[int, list[HIT]] = defaultdict(list)
     for hit in HIT.objects.filter(row__in=[each.row_id for each in results]).order_by("round", "group"):
         hits[hit.row_id].append(hit)
+    keys = [each.row_id for each in results] if batch.continues_id else []
+    continued = dict(BatchRow.objects.filter(pk__in=keys).values_list("pk", "continues__number"))
     for result in results:
+        result.continues = continued.get(result.row_id)  # type: ignore[attr-defined]
         result.input = {name: result.row.input.get(name) for name in batch.columns}  # type: ignore[attr-defined]
         result.hits = hits[result.row_id]  # type: ignore[attr-defined]
     return list(RowShown(results, many=True).data)

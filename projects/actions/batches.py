@@ -17,6 +17,7 @@ from mturkhub.common.errors import ActionRefused
 from mturkhub.intentions.claiming import ring
 from mturkhub.intentions.models import IntentionState
 from projects import budgets, rules, tasks
+from projects.chains import lock_first
 from projects.counting import recount
 from projects.ending import end
 from projects.models import HIT, Batch, LedgerReason
@@ -25,11 +26,10 @@ from projects.queueing import (
     begin,
     check_covered,
     cost_of,
+    cost_of_rest,
     plan_again,
     queue_missing,
     queue_rows,
-    rows_at_first,
-    rows_without_hit,
     spread,
 )
 from projects.states import BatchState
@@ -55,7 +55,7 @@ def publish_batch(
         rules.check_can_publish(batch)
         rules.check_publishing(batch, first_rows=first_rows, rows_per_hour=rows_per_hour)
         batch.first_rows, batch.rows_per_hour, batch.state_reason = first_rows, rows_per_hour, ""
-        cost = cost_of(batch, rows_at_first(batch))
+        cost = cost_of(batch, first=first_rows)
         rules.check_max_cost(cost.total, max_cost)
         check_covered(batch, cost.total)
         if at is not None and at > clock.now():
@@ -100,7 +100,7 @@ def publish_rest(batch: Batch, *, by: Actor, max_cost: Decimal | None = None) ->
     with transaction.atomic():
         batch = locked(batch)
         rules.check_can_publish_rest(batch)
-        cost = cost_of(batch, rows_without_hit(batch))
+        cost = cost_of_rest(batch)
         rules.check_max_cost(cost.total, max_cost)
         check_covered(batch, cost.total)
         now = clock.now()
@@ -118,11 +118,12 @@ def republish(batch: Batch, *, by: Actor, max_cost: Decimal | None = None) -> Ag
     same rows, each HIT for exactly what is missing. Returns what was done."""
     check_can(by, Permission.BATCH_PUBLISH, batch.team_id)
     with transaction.atomic():
+        lock_first(batch)
         batch = locked(batch)
         rules.check_can_republish(batch)
         plan = plan_again(batch)
         if not plan.rows:
-            raise ActionRefused(f"No answer of “{batch}” is missing: each is here, or may still come.")
+            raise ActionRefused(nothing_missing(batch))
         rules.check_max_cost(plan.total, max_cost)
         check_covered(batch, plan.total)
         now = clock.now()
@@ -139,6 +140,14 @@ def republish(batch: Batch, *, by: Actor, max_cost: Decimal | None = None) -> Ag
             total=str(plan.total),
         )
     return plan
+
+
+def nothing_missing(batch: Batch) -> str:
+    """Why there is nothing to ask for again, in a sentence."""
+    linked = Batch.objects.filter(continues=batch.continues_id or batch).exclude(pk=batch.pk)
+    names = [f"“{each}”" for each in linked.exclude(state=BatchState.CANCELLED).order_by("-pk")[:3]]
+    asked = f", or is asked for in {', '.join(names)}" if names else ""
+    return f"No answer of “{batch}” is missing: each is here, or may still come{asked}."
 
 
 def _publishing_again(batch: Batch) -> None:

@@ -26,6 +26,7 @@ from projects import rules, tasks
 from projects.actions.projects import check_fields
 from projects.batch_reading import BatchReport, Checked, checked
 from projects.checking import check_now, is_small, latest_template, report_of, want_check
+from projects.counting import begin_counting
 from projects.models import Batch, BatchUpload, HITTemplate, Project
 from projects.models.project import HITProperties
 
@@ -193,13 +194,6 @@ def change_batch(batch: Batch, *, by: Actor, **changes: Any) -> Batch:
 # Bytes in memory at a time.
 PORTION = 1024 * 1024
 _COPY = "copy projects_batchrow (public_id, team_id, batch_id, number, input) from stdin"
-_RESULTS = """
-    insert into projects_rowresult (
-        row_id, team_id, batch_id, number, progress, submitted, approved, rejected
-    )
-    select id, team_id, batch_id, number, 'not_published', 0, 0, 0 from projects_batchrow
-    where batch_id = %s order by number
-"""
 
 
 def _import_rows(batch: Batch, upload: BatchUpload, report: BatchReport) -> int:
@@ -209,8 +203,7 @@ def _import_rows(batch: Batch, upload: BatchUpload, report: BatchReport) -> int:
         # In portions: the file itself is read over this connection, which COPY keeps busy.
         for portion in _portions(_copy_lines(rows, batch)):
             cursor.cursor.copy_expert(_COPY, io.BytesIO(portion))
-        cursor.execute(_RESULTS, [batch.pk])
-        return int(cursor.rowcount)
+    return begin_counting(batch)
 
 
 def _good_rows(table: Table, batch: Batch, report: BatchReport) -> Iterator[Row]:

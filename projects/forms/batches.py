@@ -14,7 +14,7 @@ from projects.forms.durations import DurationField
 from projects.forms.projects import REWARD_HINT, RewardField, answers_field
 from projects.models import Batch
 from projects.models.project import AUTO_APPROVAL_MAX, DURATION_MIN
-from projects.rules import PACE_MOST
+from projects.rules import ANSWERS_MOST, PACE_MOST
 
 
 class UploadForm(forms.Form):
@@ -61,6 +61,19 @@ class PublishingForm(forms.Form):
         max_value=PACE_MOST,
         help_text="Empty creates all of them as fast as the market takes them.",
     )
+    requeue_most = forms.IntegerField(
+        label="Ask again for rejected answers, at most",
+        required=False,
+        min_value=1,
+        max_value=ANSWERS_MOST,
+        help_text="So many answers in all, by itself, on top of the price. Empty: only by hand.",
+    )
+    requeue_limit = RewardField(
+        label="For at most",
+        required=False,
+        max_digits=12,
+        help_text="Dollars, with the fee.",
+    )
     publish_at = forms.DateTimeField(
         label="Not before",
         required=False,
@@ -77,6 +90,15 @@ class PublishingForm(forms.Form):
             MaxValueValidator(batch.rows_total, f"This file has {batch.rows_total:,} rows.")
         )
         self.fields["publish_at"].help_text = f"In the team’s time zone, {batch.team.time_zone}."
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        most, limit = data.get("requeue_most"), data.get("requeue_limit")
+        if (most is None) != (limit is None) and not self.errors:
+            self.add_error(
+                "requeue_limit", "To ask again for rejected answers, state both: how many, for how much."
+            )
+        return data
 
     def clean_publish_at(self) -> datetime | None:
         """The time as typed is one of the team's zone, whoever types it."""
@@ -96,6 +118,11 @@ class BatchSettingsForm(forms.ModelForm):  # type: ignore[type-arg]  # takes non
         label="One answer really takes", shortest=timedelta(seconds=1), required=False
     )
     assignment_duration = DurationField(label="Time for one answer", shortest=DURATION_MIN)
+    only_missing = forms.BooleanField(
+        label="Ask each row for exactly what is missing of it",
+        required=False,
+        help_text="Without the tick each row gets the number of answers above.",
+    )
     lifetime = DurationField(label="Open for", shortest=DURATION_MIN)
     auto_approval_delay = DurationField(label="Approve by itself after", longest=AUTO_APPROVAL_MAX)
     connection = forms.ModelChoiceField(
@@ -113,6 +140,7 @@ class BatchSettingsForm(forms.ModelForm):  # type: ignore[type-arg]  # takes non
             "connection",
             "reward",
             "max_assignments",
+            "only_missing",
             "estimated_duration",
             "assignment_duration",
             "lifetime",
@@ -123,3 +151,5 @@ class BatchSettingsForm(forms.ModelForm):  # type: ignore[type-arg]  # takes non
     def __init__(self, *args: Any, connections: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["connection"].queryset = connections  # type: ignore[attr-defined]
+        if not self.instance.continues_id:
+            del self.fields["only_missing"]

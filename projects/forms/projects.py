@@ -33,7 +33,7 @@ class RewardField(forms.DecimalField):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
             min_value=Decimal("0.01"),
-            max_digits=8,
+            max_digits=kwargs.pop("max_digits", 8),
             decimal_places=2,
             widget=forms.NumberInput({"step": "0.01", "min": "0.01", "inputmode": "decimal"}),
             error_messages={

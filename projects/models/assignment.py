@@ -9,7 +9,7 @@ from mturkhub.common.public_ids import new_public_id
 from mturkhub.workers.models import Worker
 from projects.models.batch import Batch, BatchRow
 from projects.models.hit import HIT
-from projects.querysets import DECIDED_ELSEWHERE, AssignmentQuerySet
+from projects.querysets import DECIDED_ELSEWHERE, NOT_ASKED_AGAIN, AssignmentQuerySet
 from projects.states import AssignmentStatus, Verdict
 
 _STATUS = ["batch", "status", "pending_verdict"]
@@ -55,6 +55,11 @@ class Assignment(models.Model):
     # Submit minus accept; it includes the time the work lay in the Worker's queue.
     work_time = models.DurationField()
 
+    # The HIT that asks again for what was missing because this answer was rejected.
+    asked_again_in = models.ForeignKey(
+        HIT, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
+
     left_out_at = models.DateTimeField(null=True, blank=True)
     left_out_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     left_out_reason = models.TextField(blank=True)
@@ -95,6 +100,9 @@ class Assignment(models.Model):
                 fields=["batch", "-submitted_at", "-id"],
                 name="assignment_kept_newest",
                 condition=Q(left_out_at__isnull=True),
+            ),
+            models.Index(
+                fields=["batch", "-id"], name="assignment_not_asked_again", condition=NOT_ASKED_AGAIN
             ),
             models.Index(fields=["batch", "collected_at"], name="assignment_collected"),
             models.Index(fields=["batch"], name="assignment_elsewhere", condition=DECIDED_ELSEWHERE),

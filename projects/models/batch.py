@@ -111,6 +111,21 @@ class Batch(HITProperties):
     adopted_at = models.DateTimeField(null=True, blank=True)
     # When it was read from a results file: nothing was and nothing is sent for it; see `projects.importing`.
     imported_at = models.DateTimeField(null=True, blank=True)
+    # The first batch of the chain, of whose rows it asks for what was missing; see `projects.continuing`.
+    continues = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="continued_by"
+    )
+    # Each of its rows asks for exactly what is missing, `answers_missing` in all, and not for `max_assignments`.
+    only_missing = models.BooleanField(default=False, db_default=False)
+    answers_missing = models.PositiveIntegerField(default=0, db_default=0)
+    # Rejected answers are asked for again by themselves, at most so many for so many dollars in all; see
+    # `projects.requeueing`. Empty is off.
+    requeue_most = models.PositiveIntegerField(null=True, blank=True)
+    requeue_limit = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
+    requeued = models.PositiveIntegerField(default=0, db_default=0)
+    requeued_cost = models.DecimalField(max_digits=12, decimal_places=2, default=0, db_default=0)
+    # Why it has stopped, in a sentence.
+    requeue_stopped = models.TextField(blank=True, default="", db_default="")
     # How it is published: only so many rows at first, so many an hour, not before this time. Empty: all, at once, now.
     first_rows = models.PositiveIntegerField(null=True, blank=True)
     rows_per_hour = models.PositiveIntegerField(null=True, blank=True)
@@ -142,6 +157,11 @@ class Batch(HITProperties):
                     state__in=[BatchState.CANCELLED.value, BatchState.CLOSING.value], ended_at__isnull=True
                 ),
             ),
+            models.Index(
+                fields=["id"],
+                name="batch_requeueing",
+                condition=models.Q(requeue_most__isnull=False, requeue_stopped=""),
+            ),
         ]
         constraints = [
             models.CheckConstraint(
@@ -165,7 +185,8 @@ class Batch(HITProperties):
 
     @property
     def answers_expected(self) -> int:
-        return self.rows_total * self.max_assignments + self.answers_extra
+        asked = self.answers_missing if self.only_missing else self.rows_total * self.max_assignments
+        return asked + self.answers_extra
 
 
 class BatchRow(models.Model):
@@ -178,12 +199,24 @@ class BatchRow(models.Model):
     number = models.PositiveIntegerField()
     # Column → value: a string for CSV and TSV, any JSON value for JSON Lines.
     input = models.JSONField()
+    # The row whose item it is, in the first batch of the chain, and how many answers were missing of it then.
+    continues = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="continued_by", db_index=False
+    )
+    missing = models.PositiveIntegerField(null=True, blank=True)
 
     objects = TeamQuerySet["BatchRow"].as_manager()
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["batch", "number"], name="batch_row_once"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["continues"],
+                name="row_continued_by",
+                condition=models.Q(continues__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -17,6 +17,8 @@ class Export(models.Model):
     since = models.DateTimeField(null=True, blank=True)
     until = models.DateTimeField()
     answers = models.PositiveIntegerField()
+    # With the answers of the batches that continue it.
+    continued = models.BooleanField(default=False, db_default=False)
 
     objects = TeamQuerySet["Export"].as_manager()
 

@@ -27,6 +27,7 @@ from projects import rules
 from projects.actions.batches import collect_now as collect
 from projects.actions.batches import pause_batch, resume_batch, retry_failed_hits
 from projects.activity import parts_of_batch
+from projects.chains import item_rows, items_of
 from projects.costs import hourly_wage
 from projects.differences import differences_of
 from projects.filters import MOST_COUNTED, ROW_SORTS, RowFilter, page_of
@@ -53,7 +54,7 @@ CHANGES_OF_A_ROW = 50
 
 def batch_or_404(request: TeamRequest, public_id: uuid.UUID) -> Batch:
     found = Batch.objects.for_actor(request.actor).select_related(
-        "project", "connection__queue", "team", "template", "created_by", "published_by"
+        "project", "connection__queue", "team", "template", "created_by", "published_by", "continues"
     )
     return get_object_or_404(found, public_id=public_id)
 
@@ -89,6 +90,11 @@ def head(request: TeamRequest, batch: Batch, tab: str) -> dict[str, Any]:
         "can_change_hits": rules.can_change_hits(batch),
         "can_publish_rest": rules.can_publish_rest(batch),
         "can_republish": rules.can_republish(batch),
+        "can_requeue": bool(batch.published_at) and rules.can_requeue(batch),
+        "can_continue": rules.can_continue(batch),
+        "continued_in": list(
+            batch.continued_by.exclude(state=BatchState.CANCELLED, published_at=None).order_by("pk")
+        ),
         "can_cancel": rules.can_cancel(batch),
         "can_close": rules.can_close(batch),
         "to_review": to_review,
@@ -246,10 +252,11 @@ def _rows(batch: Batch, chosen: RowFilter, at: str, size: int = 50) -> Any:
         hits.setdefault(hit.row_id, []).append(hit)
     field = main_field(batch.project.main_field, batch.answer_fields)
     values: dict[int, list[str]] = {}
-    answers = Assignment.objects.kept().filter(row__in=keys).values_list("row_id", "answer__fields")
+    items = items_of(keys)
+    answers = Assignment.objects.kept().filter(row__in=list(items)).values_list("row_id", "answer__fields")
     for row_id, fields in answers:
-        values.setdefault(row_id, []).extend((fields or {}).get(field, []))
-    items = [
+        values.setdefault(items[row_id], []).extend((fields or {}).get(field, []))
+    lines = [
         {
             "result": result,
             "row": result.row,
@@ -265,15 +272,16 @@ def _rows(batch: Batch, chosen: RowFilter, at: str, size: int = 50) -> Any:
         }
         for result in results
     ]
-    return replace(page, items=items)
+    return replace(page, items=lines)
 
 
 @require_safe
 def row(request: TeamRequest, public_id: uuid.UUID, number: int) -> HttpResponse:
-    """One row with all its answers; for numbers, their mean."""
+    """One row with all its answers, also those in batches of the same chain; for numbers, their mean."""
     found = batch_or_404(request, public_id)
     line = get_object_or_404(BatchRow.objects.select_related("result"), batch=found, number=number)
-    every = Assignment.objects.filter(row=line)
+    others = {other.pk: other for other in item_rows(line).exclude(pk=line.pk).select_related("batch")}
+    every = Assignment.objects.filter(row__in=[line.pk, *others])
     listed = every.select_related("answer").defer("answer__raw_xml").order_by("submitted_at", "id")
     # A survey has one row with thousands of answers.
     page = page_of(listed, request.GET.get("at", ""), ANSWERS_OF_A_ROW)
@@ -287,11 +295,13 @@ def row(request: TeamRequest, public_id: uuid.UUID, number: int) -> HttpResponse
     context = head(request, found, "rows") | {
         "row": line,
         "inputs": [(name, line.input.get(name)) for name in found.columns],
+        "others": list(others.values()),
         "hits": _with_changes(line.hits.order_by("round", "group")),
         "fields": fields,
         "answers": [
             {
                 "assignment": answer,
+                "batch": found if answer.row_id == line.pk else others[answer.row_id].batch,
                 "worker": names.get(answer.worker_id, ""),
                 "bonus": bonuses.get(answer.pk),
                 "cells": [answer.answer.fields.get(name, []) for name in fields],

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 
 from mturkhub.accounts.actors import TeamRequest
 from projects import exporting, increments, results_table
+from projects.chains import with_those_that_continue
 from projects.filters import MOST_COUNTED
 from projects.means import main_field
 from projects.models import Assignment, Batch, BatchRow
@@ -24,9 +25,12 @@ def batch_export(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
         Assignment.objects.filter(batch=found, left_out_at__isnull=False).values("pk")[:MOST_COUNTED]
     )
     last = increments.last_export(found, request.actor)
+    further = with_those_that_continue(found)[1:]
     context = head(request, found, "export") | {
+        "further": further,
+        "further_answers": sum(each.answers for each in further),
         "left_out": left_out,
-        "main_field": main_field(found.project.main_field, found.answer_fields),
+        "main_field": main_field(found.project.main_field, exporting.answer_fields([found, *further])),
         "last": last,
     }
     return render(request, "projects/batch_export.html", context)
@@ -49,17 +53,20 @@ def results_jsonl(request: TeamRequest, public_id: uuid.UUID) -> StreamingHttpRe
     """All, or with `?new=1` what has been collected since this person took away the last of them."""
     found = batch_or_404(request, public_id)
     last = increments.last_export(found, request.actor) if request.GET.get("new") == "1" else None
-    since, until = last.until if last else None, increments.settled_until()
-    chosen = replace(_chosen(request), since=since, until=until)
+    chosen = replace(_chosen(request), until=increments.settled_until())
+    if last:
+        # Of the same batches as then: of another one everything would be new.
+        chosen = replace(chosen, since=last.until, continued=last.continued)
     lines = exporting.results_jsonl(found, by=request.actor, chosen=chosen)
-    lines = increments.remembered(lines, found, by=request.actor, since=since, until=until)
+    lines = increments.remembered(lines, found, by=request.actor, chosen=chosen)
     return _download(lines, f"{_slug(found)}.jsonl", "application/x-ndjson")
 
 
 @require_safe
 def results_json(request: TeamRequest, public_id: uuid.UUID) -> StreamingHttpResponse:
     found = batch_or_404(request, public_id)
-    lines = exporting.results_json(found, by=request.actor, chosen=_chosen(request))
+    chosen = replace(_chosen(request), continued=request.GET.get("continued") != "0")
+    lines = exporting.results_json(found, by=request.actor, chosen=chosen)
     return _download(lines, f"{_slug(found)}.json", "application/json")
 
 
@@ -73,7 +80,9 @@ def row_jsonl(request: TeamRequest, public_id: uuid.UUID, number: int) -> Stream
 
 def _chosen(request: TeamRequest) -> exporting.Chosen:
     return exporting.Chosen(
-        with_left_out=request.GET.get("left_out") == "1", with_rejected=request.GET.get("rejected") != "0"
+        with_left_out=request.GET.get("left_out") == "1",
+        with_rejected=request.GET.get("rejected") != "0",
+        continued=request.GET.get("continued") == "1",
     )
 
 

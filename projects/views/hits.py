@@ -16,12 +16,13 @@ from mturkhub.accounts.permissions import Permission, check_can
 from mturkhub.accounts.rules.connections import balance_seen
 from mturkhub.common.errors import ActionRefused
 from projects import rules
-from projects.actions import batches, hits
+from projects.actions import batches, continuing, hits, requeueing
+from projects.chains import chain_of
 from projects.ending import overturnable_answers
-from projects.forms.hits import AnswersForm, OpenForForm
+from projects.forms.hits import AnswersForm, OpenForForm, RequeueForm
 from projects.models import HIT, Assignment, Batch
-from projects.queueing import cost_of, plan_again, rows_without_hit
-from projects.states import AssignmentStatus
+from projects.queueing import cost_of_rest, plan_again
+from projects.states import AssignmentStatus, BatchState
 from projects.views.batches import batch_or_404, head
 
 
@@ -146,9 +147,12 @@ def cancel(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     batch, _ = _asked(request, public_id)
     if request.method == "POST":
         batches.cancel_batch(batch, by=request.actor)
-        messages.info(request, "Cancelled: nothing more is created, and its HITs expire.")
+        said = "nothing more is created, and its HITs expire." if batch.published_at else "nothing was sent."
+        messages.info(request, f"Cancelled: {said}")
         return _back(batch, None)
     rules.check_can_cancel(batch)
+    if not batch.published_at:
+        return redirect("projects:cost", batch.public_id)
     waiting = HIT.objects.filter(batch=batch, publish_state="queued").count()
     plan = hits.plan_early_end(batch, by=request.actor)
     return _page(request, batch, "cancel", None, plan=plan, waiting=waiting)
@@ -208,13 +212,13 @@ def publish_rest(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
             return _back(batch, None)
         batch = batch_or_404(request, public_id)
     rules.check_can_publish_rest(batch)
-    plan = cost_of(batch, rows_without_hit(batch))
+    plan = cost_of_rest(batch)
     return _page(request, batch, "publish_rest", None, plan=plan, status=status)
 
 
 @require_http_methods(["GET", "POST"])
 def republish(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
-    """What did not come, or was rejected, in a further round of the same rows."""
+    """What did not come, or was rejected: in a further round of the same rows, or by a further batch."""
     batch, _ = _asked(request, public_id)
     status = 200
     if request.method == "POST":
@@ -225,8 +229,55 @@ def republish(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
             messages.info(request, "Asked again; the further HITs are being created.")
             return _back(batch, None)
         batch = batch_or_404(request, public_id)
-    rules.check_can_republish(batch)
-    return _page(request, batch, "republish", None, plan=plan_again(batch), status=status)
+    if not rules.can_continue(batch):
+        rules.check_can_republish(batch)
+    linked = chain_of(batch).exclude(pk=batch.pk).exclude(state=BatchState.CANCELLED)
+    return _page(
+        request, batch, "republish", None, plan=plan_again(batch), linked=list(linked), status=status
+    )
+
+
+@require_http_methods(["GET", "POST"])
+def requeue(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    """Rejected answers are asked for again by themselves. GET shows what a cap means; POST states or takes it away."""
+    batch, _ = _asked(request, public_id)
+    if request.POST.get("off"):
+        requeueing.stop_requeue(batch, by=request.actor)
+        messages.info(request, "Switched off: rejected answers are asked for again by hand only.")
+        return _back(batch, None)
+    rules.check_can_requeue(batch)
+    given = request.POST if request.method == "POST" else request.GET
+    usual = {"most": batch.requeue_most, "limit": batch.requeue_limit}
+    form = RequeueForm(given if "most" in given else None, initial=usual)
+    if not form.is_valid():
+        return _page(
+            request, batch, "requeue", None, form=form, plan=None, status=400 if form.errors else 200
+        )
+    cap, status, plan = form.cleaned_data, 200, None
+    if request.method == "POST":
+
+        def act() -> None:
+            _agreed(request, batch)
+            requeueing.set_requeue(batch, by=request.actor, **cap)
+
+        status = _do(request, act)
+        if not status:
+            messages.info(request, "Switched on: what is rejected is asked for again within a minute.")
+            return _back(batch, None)
+    try:
+        plan = requeueing.plan_requeue(batch, by=request.actor, **cap)
+    except ActionRefused as refused:
+        status = refused.status
+        form.add_error(None, refused.sentence)
+    return _page(request, batch, "requeue", None, form=form, plan=plan, status=status)
+
+
+@require_POST
+def continue_batch(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    """A draft that asks for what is left with other settings."""
+    batch = batch_or_404(request, public_id)
+    draft = continuing.continue_batch(batch, by=request.actor)
+    return redirect("projects:cost", draft.public_id)
 
 
 @require_POST

@@ -105,7 +105,7 @@ def _evidence(
     names |= shown_ids(batch.team_id, [answer.worker_id for answer in siblings], request.actor)
     order = [answer.pk for answer in queue]
     place = order.index(current.pk) if current.pk in order else -1
-    fee = fee_per_assignment(batch.reward, batch.max_assignments, batch.connection.fee_schedule)
+    fee = fee_per_assignment(batch.reward, current.hit.max_assignments, batch.connection.fee_schedule)
     record = Assignment.objects.filter(team_id=batch.team_id, worker=current.worker_id)
     return {
         "worker": names.get(current.worker_id, ""),

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
+from django.db import transaction
 from django.db.models import Case, QuerySet, When
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -23,6 +24,7 @@ from mturkhub.common.tabular import Issue, csv_line, read_table
 from projects import rules
 from projects.actions.batches import publish_batch as publish
 from projects.actions.batches import unschedule_batch
+from projects.actions.requeueing import set_requeue
 from projects.actions.uploads import (
     change_batch,
     check_again,
@@ -35,12 +37,13 @@ from projects.actions.uploads import (
 from projects.batch_reading import BatchReport, checked, first_rows
 from projects.budgets import Room, check_fits, rooms_of
 from projects.checking import latest_template
-from projects.costs import Cost, batch_cost, hourly_wage
+from projects.costs import Cost, hourly_wage
 from projects.filters import public_id_or_none
 from projects.forms import BatchSettingsForm, PublishingForm, UploadForm
 from projects.models import Batch, BatchUpload, Project
 from projects.placeholders import WHOLE_ROW, as_text, find_placeholders
 from projects.previews import Preview, preview_url
+from projects.queueing import cost_of
 
 PREVIEW_ROWS = 5
 # The name of what was typed instead of uploaded; without an ending, so that its format follows from its text.
@@ -265,7 +268,13 @@ def _cost_page(request: TeamRequest, batch: Batch, form: BatchSettingsForm, *, s
 
 def _draft(request: TeamRequest, public_id: uuid.UUID) -> Batch:
     batches = Batch.objects.for_actor(request.actor).select_related(
-        "connection", "project", "upload__lines_dropped_by", "upload__encoding_by", "team", "scheduled_by"
+        "connection",
+        "project",
+        "upload__lines_dropped_by",
+        "upload__encoding_by",
+        "team",
+        "scheduled_by",
+        "continues",
     )
     batch = get_object_or_404(batches, public_id=public_id)
     check_can(request.actor, Permission.BATCH_CREATE, batch.team_id)
@@ -282,12 +291,7 @@ def _receipt(request: TeamRequest, batch: Batch, form: BatchSettingsForm) -> dic
     connection = batch.connection
     options = PublishingForm(request.POST or None, batch=batch)
     chosen = options.cleaned_data if options.is_valid() else {}
-    bill: Cost = batch_cost(
-        rows=chosen.get("first_rows") or batch.rows_total,
-        reward=batch.reward,
-        max_assignments=batch.max_assignments,
-        schedule=connection.fee_schedule,
-    )
+    bill = cost_of(batch, first=chosen.get("first_rows"))
     balance = balance_seen(connection, batch.team_id)
     left = balance - bill.total if balance is not None else None
     wage = hourly_wage(batch.reward, batch.estimated_duration)
@@ -297,6 +301,7 @@ def _receipt(request: TeamRequest, batch: Batch, form: BatchSettingsForm) -> dic
         "form": form,
         "options": options,
         "later": bool(chosen.get("publish_at")),
+        "requeue": _requeue(chosen),
         "connection": connection,
         "rooms": [(room, room.free - bill.total) for room in rooms],
         "cost": bill,
@@ -309,6 +314,12 @@ def _receipt(request: TeamRequest, batch: Batch, form: BatchSettingsForm) -> dic
         "blocked": _why_not_publish(request, batch, bill, balance, rooms),
         "is_production": connection.environment == "production",
     }
+
+
+def _requeue(chosen: dict[str, Any]) -> dict[str, Any] | None:
+    """What asking again for rejected answers by itself may come to, where that is wished for."""
+    most, limit = chosen.get("requeue_most"), chosen.get("requeue_limit")
+    return {"most": most, "limit": limit} if most and limit else None
 
 
 def _rooms(request: TeamRequest, batch: Batch) -> list[Room]:
@@ -352,13 +363,17 @@ def publish_batch(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
         messages.error(request, refused.sentence)
         return _cost_page(request, batch, form, status=refused.status)
     chosen = receipt["options"].cleaned_data
-    published = publish(
-        _save(request, batch, form),
-        by=request.actor,
-        first_rows=chosen["first_rows"],
-        rows_per_hour=chosen["rows_per_hour"],
-        at=chosen["publish_at"],
-    )
+    with transaction.atomic():
+        batch = _save(request, batch, form)
+        if receipt["requeue"]:
+            set_requeue(batch, by=request.actor, **receipt["requeue"])
+        published = publish(
+            batch,
+            by=request.actor,
+            first_rows=chosen["first_rows"],
+            rows_per_hour=chosen["rows_per_hour"],
+            at=chosen["publish_at"],
+        )
     return redirect("projects:batch", published.public_id)
 
 

@@ -17,10 +17,11 @@ from mturkhub.accounts.sign_in_links import new_sign_in_link
 from mturkhub.common import clock
 from projects import importing
 from projects.actions.budgets import set_budget
+from projects.actions.continuing import continue_batch
 from projects.actions.results import import_results, upload_results
 from projects.models import Batch, BudgetPeriod, ForeignHIT, HITType, ResultsUpload
 from tests.conftest import Person
-from tests.factories import ApiTokenFactory, BatchFactory, ProjectFactory
+from tests.factories import ApiTokenFactory, AssignmentFactory, BatchFactory, HITFactory, ProjectFactory
 from tests.look.conftest import LONG, UNBROKEN, Asked, Lab, address
 from tests.look.looking import faults_of, looked_at
 from tests.projects.large import fill
@@ -160,6 +161,16 @@ def test_pages_that_change_a_batch(olive: Person, lab: Lab, window_of: Window) -
         page.get_by_role("button", name="Send the bonus for $0.60").wait_for()
 
     batch, window = lab.batch.public_id, window_of(olive)
+    stopped = BatchFactory(
+        project=lab.project,
+        connection=lab.production.connection,
+        columns=["text"],
+        rows=1,
+        published=True,
+        requeue_most=50,
+        requeue_limit=Decimal("6.00"),
+        requeue_stopped=LONG,
+    )
     assert (
         faults_of(
             window,
@@ -175,6 +186,11 @@ def test_pages_that_change_a_batch(olive: Person, lab: Lab, window_of: Window) -
                 address("projects:batch", lab.trial.public_id),
                 address("projects:publish_rest", lab.trial.public_id),
                 address("projects:republish", lab.trial.public_id),
+                address("projects:requeue", batch),
+                f"{address('projects:requeue', batch)}?most=50&limit=6.00",
+                f"{address('projects:requeue', batch)}?most=50&limit=0.01",
+                address("projects:requeue", stopped.public_id),
+                address("projects:batch", stopped.public_id),
                 address("projects:cost", lab.scheduled.public_id),
             ],
         )
@@ -182,6 +198,42 @@ def test_pages_that_change_a_batch(olive: Person, lab: Lab, window_of: Window) -
     )
     assert faults_of(window, [address("projects:batch", batch)], prepare=open_menu) == []
     assert faults_of(window, [address("projects:bonus", lab.decided.public_id)], prepare=compute) == []
+
+
+def test_pages_of_a_batch_that_continues_another(olive: Person, lab: Lab, window_of: Window) -> None:
+    first = BatchFactory(
+        project=lab.project,
+        connection=lab.batch.connection,
+        name=UNBROKEN[:90],
+        columns=["text"],
+        rows=[{"text": LONG}, {"text": UNBROKEN}],
+        published=True,
+    )
+    AssignmentFactory(hit=first.hits.order_by("pk")[0], answer__fields={"why": [LONG]}, status="Rejected")
+    first.hits.update(hit_status="Reviewable")
+    further = continue_batch(first, by=olive.actor)
+    Batch.objects.filter(pk=further.pk).update(
+        state="live", published_at=clock.now(), published_by=olive.user
+    )
+    AssignmentFactory(hit=HITFactory(row=further.rows.get(number=1), published=True))
+    first.hits.update(max_assignments=5)
+    draft = continue_batch(first, by=olive.actor)
+
+    assert (
+        faults_of(
+            window_of(olive),
+            [
+                address("projects:republish", first.public_id),
+                address("projects:cost", draft.public_id),
+                address("projects:batch", first.public_id),
+                address("projects:batch", further.public_id),
+                address("projects:row", first.public_id, 1),
+                address("projects:row", further.public_id, 1),
+                address("projects:batch_export", first.public_id),
+            ],
+        )
+        == []
+    )
 
 
 def test_pages_on_the_way_to_a_batch(olive: Person, lab: Lab, window_of: Window) -> None:

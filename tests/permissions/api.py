@@ -82,6 +82,8 @@ TABLE = [
     Asked("collect", "post", _by(200, "reviewers"), _of("batch")),
     Asked("publish_rest", "post", NOT_NOW, _of("batch"), {}),
     Asked("republish", "post", _by(200, "managers"), _of("batch"), {}),
+    Asked("continue", "post", _by(201, "managers"), _of("batch"), {}),
+    Asked("requeue", "post", _by(200, "managers"), _of("batch"), {"most": 5, "limit": "1.00"}),
     Asked("extend", "post", _by(200, "managers"), _of("batch"), {"answers": 1}),
     Asked("more_time", "post", _by(200, "managers"), _of("batch"), {"lifetime": 864_000}),
     Asked("expire", "post", _by(200, "managers"), _of("batch"), {}),

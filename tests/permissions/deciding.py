@@ -53,6 +53,13 @@ ROWS = {
     ),
     # The answer that was rejected is asked for again.
     "projects:republish": Row(get=_MANAGERS, post=_MANAGERS_POST, data={"total": "99.00"}, **_BATCH),
+    "projects:requeue": Row(
+        get=_MANAGERS,
+        post=_MANAGERS_POST,
+        data={"most": "5", "limit": "1.00", "total": "0.30"},
+        **_BATCH,
+    ),
+    "projects:continue_batch": Row(post=_MANAGERS_POST, **_BATCH),
     "projects:retry_changes": Row(post=_NOT_NOW, **_BATCH),
     "projects:drop_changes": Row(post=_NOT_NOW, **_BATCH),
     "projects:review": Row(get=SIGNED_IN),
