@@ -47,11 +47,23 @@ def end(batch: Batch) -> None:
 
 def expire_now(hits: HITQuerySet[HIT], *, by: Actor) -> int:
     """Make an Operation for each of these HITs that Workers can still accept; returns how many."""
+    hits = open_hits(hits)
+    ending_after_all = _drop_more_time(hits)
     same = Operation.objects.filter(family=OperationKind.EXPIRE.family, target_id=OuterRef("pk"))
     is_on_its_way = same.filter(state__in=OPEN_STATES, values__expire_at="")
     is_a_persons = same.filter(state=IntentionState.FAILED)
-    hits = open_hits(hits).exclude(Exists(is_on_its_way)).exclude(Exists(is_a_persons))
-    return queue_operations(hits, OperationKind.EXPIRE, "", by=by)
+    hits = hits.exclude(Exists(is_on_its_way)).exclude(Exists(is_a_persons))
+    return ending_after_all + queue_operations(hits, OperationKind.EXPIRE, "", by=by)
+
+
+def _drop_more_time(hits: HITQuerySet[HIT]) -> int:
+    """Where an end is on its way and more time waits for it, the end is wished for again; returns how often."""
+    open_ones = Operation.objects.filter(family=OperationKind.EXPIRE.family, state__in=OPEN_STATES)
+    ends = open_ones.filter(target_id=OuterRef("target_id"), is_next=False, values__expire_at="")
+    dropped = open_ones.filter(Exists(ends), is_next=True, target_id__in=hits.values("pk"))
+    return dropped.update(
+        state=IntentionState.CANCELLED, lease_until=None, outcome="Replaced by a newer wish."
+    )
 
 
 def open_hits(hits: HITQuerySet[HIT]) -> HITQuerySet[HIT]:

@@ -53,10 +53,13 @@ CLOCKS_DIFFER = timedelta(minutes=1)
 _QUEUE = """
     insert into intentions_operation (
         public_id, token, team_id, connection_id, kind, family, target_id, subject_id, "values", state,
-        created_at, due_at, attempts, outcome, by_id, by_rule, reason
+        created_at, due_at, attempts, outcome, by_id, by_rule, reason, is_next
     )
     select {uuid7}, gen_random_uuid(), h.team_id, h.connection_id, %s, %s, h.id, h.batch_id, {values}, 'queued',
-        clock_timestamp(), %s, 0, '', %s, %s, ''
+        clock_timestamp(), %s, 0, '', %s, %s, '', exists (
+            select from intentions_operation o
+            where o.target_id = h.id and o.family = %s and o.state = any(%s) and not o.is_next
+        )
     from projects_hit h where h.id in ({chosen})
 """
 _VALUES = {
@@ -85,24 +88,30 @@ def queue_operations(hits: HITQuerySet[HIT], kind: OperationKind, wanted: Any, *
         return 0
     sql = _QUEUE.format(uuid7=UUID7_SQL, values=_VALUES[kind], chosen=chosen)
     who = [by.user.pk if by.user else None, by.rule]
+    values: list[Any] = [kind.value, kind.family, wanted, clock.now(), *who, kind.family, OPEN_STATES]
     with database.cursor() as cursor:
-        cursor.execute(sql, [kind.value, kind.family, wanted, clock.now(), *who, *parameters])
+        cursor.execute(sql, [*values, *parameters])
         return int(cursor.rowcount)
 
 
 def free_for(hits: HITQuerySet[HIT], kind: OperationKind) -> HITQuerySet[HIT]:
     """Those of the HITs for which a wish of this kind can be noted now.
 
-    An expiration nobody has sent yet gives way to a newer wish; more answers add up, so each waits for the one before.
+    A newer end takes the place of one nobody has sent, and waits for one that may be known at MTurk already. More
+    answers add up, so each has to be settled before the next.
     """
-    return hits.exclude(Exists(_of_family(kind).filter(_IN_THE_WAY[kind.family], target_id=OuterRef("pk"))))
+    if kind.family != OperationKind.ADD_ANSWERS.family:
+        return hits
+    return hits.exclude(Exists(_of_family(kind).filter(state__in=OPEN_STATES, target_id=OuterRef("pk"))))
 
 
-_MAY_BE_KNOWN = Q(state__in=OPEN_STATES) & (~Q(state=IntentionState.QUEUED) | Q(first_sent_at__isnull=False))
-_IN_THE_WAY = {
-    OperationKind.ADD_ANSWERS.family: Q(state__in=OPEN_STATES),
-    OperationKind.EXPIRE.family: _MAY_BE_KNOWN,
-}
+_NEVER_SENT = Q(state=IntentionState.QUEUED, first_sent_at__isnull=True)
+
+
+def waiting_for_another(hits: HITQuerySet[HIT], kind: OperationKind) -> HITQuerySet[HIT]:
+    """Those of the HITs with a change of the kind's family that may be known at MTurk: a newer wish waits for it."""
+    may_be_known = _of_family(kind).filter(~_NEVER_SENT, state__in=OPEN_STATES, target_id=OuterRef("pk"))
+    return hits.filter(Exists(may_be_known))
 
 
 def _of_family(kind: OperationKind) -> QuerySet[Operation]:
@@ -110,9 +119,10 @@ def _of_family(kind: OperationKind) -> QuerySet[Operation]:
 
 
 def _replace(hits: QuerySet[HIT], kind: OperationKind) -> None:
-    """A newer wish takes the place of one that failed, or that nobody has sent."""
+    """A newer wish takes the place of one that failed, that nobody has sent, or that waits for another."""
     replaced = _of_family(kind).filter(
-        state__in=[IntentionState.QUEUED, IntentionState.FAILED], target_id__in=hits.values("pk")
+        _NEVER_SENT | Q(state=IntentionState.FAILED) | Q(is_next=True, state__in=OPEN_STATES),
+        target_id__in=hits.values("pk"),
     )
     replaced.update(state=IntentionState.CANCELLED, lease_until=None, outcome="Replaced by a newer wish.")
 
@@ -151,7 +161,8 @@ class Sending:
 
 def send_operations(connection: Connection, *, gateway: MTurkGateway) -> bool:
     """Send up to CHUNK of the Connection's queued Operations; returns whether more can be sent at once."""
-    held = claim(_ours(connection), limit=CHUNK)
+    take_up_next(connection)
+    held = claim(_ours(connection).filter(is_next=False), limit=CHUNK)
     rows = _refuse_taken_back(connection, held.rows)
     for begin in range(0, len(rows), GROUP):
         renew(held, rows[begin:])
@@ -164,6 +175,26 @@ def send_operations(connection: Connection, *, gateway: MTurkGateway) -> bool:
             give_back(held, rows[begin + GROUP :])
             return False
     return len(held.rows) == CHUNK
+
+
+_NEXT = """
+    with taken as (
+        update intentions_operation n set is_next = false
+        where n.connection_id = %(connection)s and n.state = 'queued' and n.is_next and not exists (
+            select from intentions_operation o
+            where o.target_id = n.target_id and o.family = n.family and o.state = any(%(open)s) and not o.is_next
+        )
+        returning n.family, n.target_id
+    )
+    update intentions_operation f set state = 'cancelled', outcome = 'Replaced by a newer wish.'
+    from taken where f.target_id = taken.target_id and f.family = taken.family and f.state = 'failed'
+"""
+
+
+def take_up_next(connection: Connection) -> None:
+    """Wishes that waited for a change before them are next when that one is settled, whatever came of it."""
+    with database.cursor() as cursor:
+        cursor.execute(_NEXT, {"connection": connection.pk, "open": OPEN_STATES})
 
 
 def _ours(connection: Connection) -> QuerySet[Operation]:

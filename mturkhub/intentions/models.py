@@ -81,6 +81,8 @@ class Operation(Intention):
     state = models.CharField(
         max_length=20, choices=IntentionState.choices, default=IntentionState.QUEUED.value
     )
+    # A newer wish than one that may be known at MTurk already: it waits until that one is settled.
+    is_next = models.BooleanField(default=False, db_default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = TeamQuerySet["Operation"].as_manager()
@@ -88,10 +90,20 @@ class Operation(Intention):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["family", "target_id"], name="one_open_operation", condition=Q(state__in=OPEN_STATES)
+                fields=["family", "target_id"],
+                name="one_open_operation",
+                condition=Q(state__in=OPEN_STATES, is_next=False),
+            ),
+            models.UniqueConstraint(
+                fields=["family", "target_id"],
+                name="one_next_operation",
+                condition=Q(state__in=OPEN_STATES, is_next=True),
             ),
         ]
         indexes = [
+            models.Index(
+                fields=["connection"], name="operation_next", condition=Q(state="queued", is_next=True)
+            ),
             models.Index(
                 fields=["connection", "due_at", "id"], name="operation_to_send", condition=Q(state="queued")
             ),

@@ -27,7 +27,7 @@ from projects.counting import recount
 from projects.ending import expire_now, open_hits
 from projects.models import HIT, Assignment, Batch, LedgerReason
 from projects.models.project import DURATION_MAX, DURATION_MIN
-from projects.operating import free_for, queue_operations, unfinished
+from projects.operating import free_for, queue_operations, unfinished, waiting_for_another
 from projects.querysets import HITQuerySet
 from projects.queueing import price_each, queue_further_hits
 from projects.states import BatchState, OperationKind
@@ -210,7 +210,8 @@ class MoreTime:
     # Free places of the expired ones.
     places: int
     total: Decimal
-    busy: int
+    # HITs that are just being changed: they are given the time afterwards.
+    waiting: int
 
     @property
     def hits(self) -> int:
@@ -225,7 +226,7 @@ def plan_time(batch: Batch, *, by: Actor, open_for: timedelta, rows: Sequence[in
         raise ActionRefused("MTurk lets a HIT be open for 30 seconds to 365 days.", status=400)
     now = clock.now()
     until = _until(now, open_for)
-    wanted, chosen = _given_time(batch, until, rows)
+    chosen = _given_time(batch, until, rows)
     expired = chosen.filter(expires_at__lte=now)
     places, price = _free_places(batch, expired)
     hits, over = chosen.count(), expired.count()
@@ -235,7 +236,7 @@ def plan_time(batch: Batch, *, by: Actor, open_for: timedelta, rows: Sequence[in
         expired=over,
         places=places,
         total=price,
-        busy=wanted.count() - hits,
+        waiting=waiting_for_another(chosen, OperationKind.EXPIRE).count(),
     )
 
 
@@ -243,13 +244,10 @@ def _until(now: datetime, open_for: timedelta) -> datetime:
     return (now + open_for).replace(microsecond=0)
 
 
-def _given_time(
-    batch: Batch, until: datetime, rows: Sequence[int] | None
-) -> tuple[HITQuerySet[HIT], HITQuerySet[HIT]]:
-    """HITs with free places that end before that; of these the ones not on their way to another end."""
-    wanted = _hits(batch, rows).at_the_market().alias(given=_given())
-    wanted = wanted.filter(max_assignments__gt=F("given"), expires_at__lt=until)
-    return wanted, free_for(wanted, OperationKind.EXPIRE)
+def _given_time(batch: Batch, until: datetime, rows: Sequence[int] | None) -> HITQuerySet[HIT]:
+    """HITs with free places that end before that."""
+    hits = _hits(batch, rows).at_the_market().alias(given=_given())
+    return hits.filter(max_assignments__gt=F("given"), expires_at__lt=until)
 
 
 def extend_time(
@@ -271,7 +269,7 @@ def extend_time(
                 "No HIT with free places ends before that. Nothing was changed; choose a longer time."
             )
         _check_price(batch, plan.total, max_cost)
-        _, chosen = _given_time(batch, plan.until, rows)
+        chosen = _given_time(batch, plan.until, rows)
         budgets.count_from_now(chosen, budgets.month_of(batch.team, clock.now()))
         rows_changed = dict(chosen.values_list("row_id", "reserved_on"))
         queue_operations(chosen, OperationKind.EXPIRE, plan.until.isoformat(), by=by)
