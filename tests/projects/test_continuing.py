@@ -75,7 +75,7 @@ def test_other_settings_are_taken_and_the_projects_newest_words(left: Live, mina
     project = left.batch.project
     project.title = "How cheerful is it?"
     project.save()
-    newest = HITTemplateFactory(project=project, team=project.team, version=100)
+    newest = HITTemplateFactory(project=project, team=project.team, version=left.batch.template.version + 1)
 
     draft = continue_batch(left.batch, by=mina.actor)
     change_batch(draft, by=mina.actor, reward=Decimal("0.10"), only_missing=False, max_assignments=10)
@@ -229,7 +229,12 @@ def test_what_is_not_known_yet_is_not_continued(left: Live, mina: Person, state:
 
 
 def test_a_template_that_needs_another_column_is_refused(left: Live, mina: Person) -> None:
-    HITTemplateFactory(project=left.batch.project, team=left.batch.team, version=100, html="<p>${image}</p>")
+    HITTemplateFactory(
+        project=left.batch.project,
+        team=left.batch.team,
+        version=left.batch.template.version + 1,
+        html="<p>${image}</p>",
+    )
 
     with pytest.raises(ActionRefused, match=r"asks for \$\{image\}, and .* has no such column"):
         continue_batch(left.batch, by=mina.actor)
