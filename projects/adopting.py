@@ -29,7 +29,7 @@ from mturkhub.gateway.fees import LARGE_HIT, fee_per_assignment
 from mturkhub.gateway.question_reading import page_of
 from mturkhub.gateway.records import RemoteTerms
 from mturkhub.intentions.models import IntentionState, Job, JobItem, JobState
-from projects.budgets import check_fits, month_of, reserve, rooms_of
+from projects.budgets import begin_month, check_fits, check_room, month_of, rooms_of
 from projects.bulk_deciding import DONE, end_job
 from projects.counting import recount
 from projects.models import (
@@ -39,6 +39,7 @@ from projects.models import (
     ForeignHIT,
     HITTemplate,
     HITType,
+    LedgerReason,
     Project,
     RowResult,
     Sweep,
@@ -441,11 +442,9 @@ def _make_rows(batch: Batch, wanted: Sequence[ForeignHIT], job: Job) -> None:
     """A row with a published HIT for each; the money bound in them is reserved, or ActionRefused raised."""
     now = clock.now()
     prices = {foreign.pk: price_each(batch, foreign.max_assignments) for foreign in wanted}
-    committed = {
-        foreign.pk: prices[foreign.pk] * foreign.places if foreign.bound else Decimal(0) for foreign in wanted
-    }
-    total = sum(committed.values(), Decimal(0))
-    month = reserve(batch, total, publisher_id=job.by_id, now=now) if total else month_of(batch.team, now)
+    bound = [prices[foreign.pk] * foreign.places for foreign in wanted if foreign.bound]
+    month = month_of(batch.team, now)
+    begin_month(batch, publisher_id=job.by_id, month=month)
     hit_type = _hit_type_of(batch, wanted[0])
     rows = BatchRow.objects.bulk_create(
         [
@@ -466,7 +465,6 @@ def _make_rows(batch: Batch, wanted: Sequence[ForeignHIT], job: Job) -> None:
                 hit_type=hit_type,
                 max_assignments=foreign.max_assignments,
                 price_each=prices[foreign.pk],
-                committed=committed[foreign.pk],
                 # What is over and decided is history: no budget counts it.
                 reserved_on=month if foreign.bound else None,
                 publish_state=IntentionState.PUBLISHED,
@@ -493,7 +491,8 @@ def _make_rows(batch: Batch, wanted: Sequence[ForeignHIT], job: Job) -> None:
         rows_not_published=F("rows_not_published") + len(rows),
         answers_extra=F("answers_extra") + max(0, extra),
     )
-    recount(row.pk for row in rows)
+    recount([row.pk for row in rows], by=Actor(user=job.by), why=LedgerReason.ADOPTED)
+    check_room(batch, sum(bound, Decimal(0)), months=[month])
 
 
 def _input(foreign: ForeignHIT) -> dict[str, str]:

@@ -165,7 +165,8 @@ def _unsendable(row: Row, html: str, page: str, size: int) -> Issue | None:
         return Issue(row.line, column, shown, f"{where}: {found.sentence}", "a character MTurk refuses")
     if size > MAX_BYTES:
         column = max(row.values, key=lambda name: len(as_text(row.values[name]).encode()), default="")
-        surplus = size - MAX_BYTES
+        # It may stand in the question more than once.
+        surplus = -(-(size - MAX_BYTES) // max(html.count(f"${{{column}}}"), 1))
         sentence = (
             f"The question in line {row.line} would be {size:,} bytes; {MAX_BYTES:,} is the most. "
             f"Shorten “{column}” by {surplus:,} byte{'' if surplus == 1 else 's'}."

@@ -55,7 +55,7 @@ class AssignmentFilter:
         return cls(
             show=show if show in SHOWN else "waiting",
             sort=sort if sort in SORTS else "oldest",
-            worker=str(query.get("worker", ""))[:64].strip(),
+            worker=str(query.get("worker", ""))[:64].strip().replace("\x00", ""),
             text=str(query.get("text", ""))[:200].strip().replace("\x00", ""),
         )
 

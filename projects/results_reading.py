@@ -375,7 +375,7 @@ def _known(lines: Iterable[ResultLine], connection: Connection, team_id: int) ->
         if found := hits.get(each.hit_id) or answers.get(each.assignment_id):
             whose = f"in the batch “{found.batch}”" if found.team_id == team_id else "with another team here"
             words = f"{where}: this HIT is {whose} already. Leave the line out."
-            issues[each.line] = Issue(each.line, "HITId", each.hit_id, words, "known already")
+            issues[each.line] = Issue(each.line, "HITId", each.hit_id, words, "a HIT that is known already")
         elif each.hit_id in at_market:
             words = (
                 f"{where}: this HIT is still at MTurk. Have an owner of the account adopt it under Connections, Made "

@@ -179,6 +179,8 @@ class AssignmentView(ApiView):
     def assignment(self, name: str) -> Assignment:
         found = Assignment.objects.for_actor(self.actor).select_related("batch")
         public_id = public_id_or_none(name)
+        if "\x00" in name:
+            raise Http404
         rows = list(found.filter(public_id=public_id) if public_id else found.filter(mturk_id=name)[:2])
         if not rows:
             raise Http404

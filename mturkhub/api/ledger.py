@@ -47,7 +47,7 @@ class EntryShown(serializers.Serializer[Any]):
         return told.worker or None
 
     def get_by(self, told: Told) -> str:
-        return told.entry.by.name if told.entry.by else told.entry.by_rule
+        return str(told.entry.by) if told.entry.by else told.entry.by_rule
 
 
 class Ledger(ApiView):

@@ -20,7 +20,7 @@ from mturkhub.common import clock
 from mturkhub.common.errors import ActionRefused
 from mturkhub.gateway.fees import LARGE_HIT
 from mturkhub.intentions.claiming import ring
-from mturkhub.intentions.models import IntentionState
+from mturkhub.intentions.models import IntentionState, Operation
 from projects import budgets, rules, tasks
 from projects.actions.batches import locked
 from projects.counting import recount
@@ -86,6 +86,8 @@ class Extension:
     total: Decimal
     # HITs that are just being extended.
     busy: int
+    # How often its HITs have been asked to grow: a page that was opened before says another number.
+    asked_before: int
     # Rows that have no HIT at the market.
     without_hit: int
 
@@ -125,8 +127,15 @@ def plan_extension(batch: Batch, *, by: Actor, answers: int, rows: Sequence[int]
         until=_until(now, batch.lifetime),
         total=total,
         busy=newest.count() - beyond - counts["small"] - counts["large"],
+        asked_before=asked_before(batch),
         without_hit=max(0, rows_wanted - newest.count()),
     )
+
+
+def asked_before(batch: Batch) -> int:
+    """How many times a HIT of the batch was asked to grow, or made beside one that could not."""
+    grown = Operation.objects.filter(subject_id=batch.pk, family=OperationKind.ADD_ANSWERS.family).count()
+    return grown + HIT.objects.filter(batch=batch, round__gt=0).count()
 
 
 def _extended(
@@ -147,11 +156,13 @@ def extend_answers(
     answers: int,
     rows: Sequence[int] | None = None,
     max_cost: Decimal | None = None,
+    seen: int | None = None,
 ) -> Extension:
     """Ask for so many answers more of each row, or of the rows with these numbers; returns what was done.
 
     HITs grow; where nine would become ten the row gets a further HIT. Expired ones open again for the batch's
-    lifetime. Refused if it costs more than `max_cost` dollars.
+    lifetime. Refused if it costs more than `max_cost` dollars, or if somebody has asked for more since the plan said
+    how often that was, which is `seen`.
     """
     check_can(by, Permission.BATCH_PUBLISH, batch.team_id)
     with transaction.atomic():
@@ -160,6 +171,11 @@ def extend_answers(
         plan = plan_extension(batch, by=by, answers=answers, rows=rows)
         if plan.is_empty:
             raise ActionRefused("None of these rows has a HIT that can grow now. Nothing was changed.")
+        if seen is not None and plan.asked_before != seen:
+            raise ActionRefused(
+                "More answers have been asked for since this page was opened. Nothing was asked for twice; look at "
+                "the numbers again."
+            )
         _check_price(batch, plan.total, max_cost)
         _, growing, further = _extended(batch, answers, rows)
         expired = list(growing.filter(expires_at__lte=clock.now()).values_list("pk", flat=True))

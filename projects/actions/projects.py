@@ -70,16 +70,20 @@ def save_template(project: Project, html: str, *, by: Actor) -> HITTemplate:
         latest = project.templates.order_by("is_adopted", "-version").first()
         if latest is not None and latest.html == html:
             return latest
-        newest = project.templates.aggregate(newest=Max("version"))["newest"] or 0
         template = HITTemplate.objects.create(
             team_id=project.team_id,
             project=project,
-            version=newest + 1,
+            version=next_version(project),
             html=html,
             created_by=by.user,
         )
         record(by, "template.saved", template, team_id=project.team_id, version=template.version)
     return template
+
+
+def next_version(project: Project) -> int:
+    """The number of the version that is saved next; adopted ones count as well."""
+    return (project.templates.aggregate(newest=Max("version"))["newest"] or 0) + 1
 
 
 def check_html(html: str) -> str:

@@ -9,7 +9,9 @@ from projects.models.bonus import REASON_MAX
 class BonusForm(forms.Form):
     """Dollars, and the words the Worker reads."""
 
-    amount = RewardField(label="Bonus for the Worker", help_text="Dollars; the market's fee comes on top.")
+    amount = RewardField(
+        label="Bonus for the Worker", help_text="Dollars; the market's fee comes on top.", what="bonus"
+    )
     reason = forms.CharField(
         label="What the Worker will read",
         max_length=REASON_MAX,

@@ -30,14 +30,14 @@ REWARD_HINT = "Dollars for one answer. The fee is at least $0.01 each, so reward
 class RewardField(forms.DecimalField):
     """Dollars with two decimals, as MTurk takes them."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, *, what: str = "reward", **kwargs: Any) -> None:
         super().__init__(
             min_value=Decimal("0.01"),
             max_digits=kwargs.pop("max_digits", 8),
             decimal_places=2,
             widget=forms.NumberInput({"step": "0.01", "min": "0.01", "inputmode": "decimal"}),
             error_messages={
-                "min_value": "The least a reward can be is $0.01.",
+                "min_value": f"The least a {what} can be is $0.01.",
                 "max_decimal_places": "MTurk pays whole cents: at most two decimals.",
                 "invalid": "Write an amount in dollars, such as 0.05.",
             },

@@ -56,6 +56,7 @@ class Migration(migrations.Migration):
                             ("opened_again", "opened again"),
                             ("tried_again", "tried again"),
                             ("found", "the market has more places"),
+                            ("adopted", "made elsewhere, and adopted"),
                             ("overturned", "rejection overturned"),
                             ("refused", "refused by the market"),
                             ("cancelled", "cancelled before it was sent"),

@@ -28,6 +28,7 @@ class LedgerReason(models.TextChoices):
     OPENED_AGAIN = "opened_again", "opened again"
     TRIED_AGAIN = "tried_again", "tried again"
     FOUND = "found", "the market has more places"
+    ADOPTED = "adopted", "made elsewhere, and adopted"
     # Held for an answer, then paid.
     OVERTURNED = "overturned", "rejection overturned"
     # Released.

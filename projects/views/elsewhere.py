@@ -96,7 +96,7 @@ def adopt(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     given = request.POST if request.method == "POST" else request.GET
     filtered = ForeignFilter.read(given)
     picked = [key for text in given.getlist("hit") if (key := public_id_or_none(text))]
-    chosen = _chosen(connection, filtered, picked)
+    chosen = _chosen(connection, filtered, picked, only_ticked="ticked" in given)
     last = given.get("last", "")
     if last.isdecimal() and len(last) < 19:
         chosen = chosen.filter(pk__lte=int(last))
@@ -129,9 +129,11 @@ def adopt(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     return render(request, "projects/adopt.html", context, status=status)
 
 
-def _chosen(connection: Connection, filtered: ForeignFilter, picked: list[uuid.UUID]) -> ForeignHITQuerySet:
-    """The ticked ones, or all that match."""
-    if picked:
+def _chosen(
+    connection: Connection, filtered: ForeignFilter, picked: list[uuid.UUID], *, only_ticked: bool
+) -> ForeignHITQuerySet:
+    """The ticked ones, be it none, or all that match."""
+    if picked or only_ticked:
         ticked = ForeignFilter(maker=filtered.maker).apply(connection)
         return ticked.listed().filter(public_id__in=picked)
     return filtered.apply(connection).listed()

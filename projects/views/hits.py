@@ -91,8 +91,14 @@ def extend(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     if request.method == "POST":
 
         def act() -> None:
+            seen = request.POST.get("seen", "")
             hits.extend_answers(
-                batch, by=request.actor, answers=answers, rows=rows, max_cost=_agreed(request, batch)
+                batch,
+                by=request.actor,
+                answers=answers,
+                rows=rows,
+                max_cost=_agreed(request, batch),
+                seen=int(seen) if seen.isdecimal() and len(seen) < 19 else None,
             )
 
         status = _do(request, act)

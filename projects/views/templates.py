@@ -19,14 +19,14 @@ from mturkhub.gateway.question_xml import (
     html_question,
     question_bytes,
 )
-from projects.actions.projects import save_template
+from projects.actions.projects import next_version, save_template
 from projects.batch_reading import first_rows
 from projects.forms import TemplateForm
 from projects.models import Project
 from projects.placeholders import WHOLE_ROW, as_text, fill, find_placeholders, whole_row
 from projects.previews import Preview, preview_response, preview_url, read_preview
 
-STARTER = """<!-- What a Worker sees. ${text} is filled from the column `text` of your file. -->
+STARTER = """<!-- What a Worker sees. The placeholder below is filled from the column of that name in your file. -->
 <p>How positive is this text, from 1 (sad) to 10 (happy)?</p>
 <blockquote>${text}</blockquote>
 <form>
@@ -56,6 +56,7 @@ def edit_template(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
         "project": project,
         "form": form,
         "latest": latest,
+        "next_version": next_version(project),
         "users": project.batches.exclude(template=latest).select_related("template").order_by("-pk")[:3],
         "may_edit": can(request.actor, Permission.PROJECT_EDIT, project.team_id),
         "why_not_edit": refusal(request.actor, Permission.PROJECT_EDIT, project.team_id),

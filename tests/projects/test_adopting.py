@@ -19,12 +19,23 @@ from projects.actions.hits import expire_early, extend_answers
 from projects.actions.reviews import approve_assignment
 from projects.adopting import plan_adoption, run_chunk
 from projects.collecting import sweep
-from projects.models import HIT, Assignment, Batch, BudgetPeriod, BudgetSpend, ForeignHIT, Project, Sweep
+from projects.models import (
+    HIT,
+    Assignment,
+    Batch,
+    BudgetPeriod,
+    BudgetSpend,
+    ForeignHIT,
+    LedgerEntry,
+    Project,
+    Sweep,
+)
 from projects.operating import send_operations
 from projects.sending import send_decisions
 from tests.factories import ConnectionFactory, HITTemplateFactory, ProjectFactory
 from tests.fakes.mturk import FakeMTurk, insufficient_funds, unreachable
 from tests.projects.pages import get, post, words
+from tests.projects.test_ledger import check_adds_up
 from tests.projects.test_made_elsewhere import annotated, look, make_elsewhere
 
 pytestmark = pytest.mark.django_db
@@ -219,6 +230,10 @@ def test_answers_approved_after_the_adoption_are_paid_out_of_the_budget(olive, c
 
     spend = BudgetSpend.objects.get()
     assert (spend.committed, spend.paid) == (Decimal("0.12"), Decimal("0.06"))
+    check_adds_up()
+    [held, paid] = LedgerEntry.objects.order_by("pk")
+    assert (held.kind, held.amount, held.reason, held.by) == ("held", Decimal("0.18"), "adopted", olive.user)
+    assert (paid.kind, paid.amount) == ("paid", Decimal("0.06"))
 
 
 def test_a_budget_without_room_refuses_in_a_sentence(olive, connection, market, team):
@@ -317,7 +332,7 @@ def test_a_chunk_that_dies_leaves_nothing_behind(olive, connection, market, monk
     look(connection, market)
     job = adopt(olive, connection)
 
-    def dies(_rows):
+    def dies(*_: object, **__: object):
         raise RuntimeError("killed")
 
     with monkeypatch.context() as patch:
@@ -493,6 +508,17 @@ def test_ticked_hits_are_adopted_and_no_others(olive, connection, market):
     assert HIT.objects.get().mturk_id == ticked
     assert list(ForeignHIT.objects.listed().values_list("mturk_id", flat=True)) == [left]
     assert "Rate a tweet, BatchId:412" in words(get(olive, "job", job))
+
+
+def test_nothing_is_adopted_where_ticked_ones_were_asked_for_and_none_was_ticked(olive, connection, market):
+    make_elsewhere(market)
+    look(connection, market)
+
+    text = words(get(olive, "adopt", connection, query="?ticked=1"))
+
+    assert "Adopt 0 HITs" in text
+    assert "Tick some first." in text
+    assert 'name="ticked" value="1"' in get(olive, "made_elsewhere", connection)
 
 
 def test_what_is_listed_after_the_page_was_made_is_not_adopted_with_it(olive, connection, market):

@@ -109,6 +109,14 @@ def test_the_largest_question_is_told_in_bytes_with_its_line():
     assert report.largest_line == 3
 
 
+def test_a_column_that_stands_in_the_question_twice_is_to_be_shortened_by_half_as_much():
+    room = MAX_BYTES - question_bytes(html_question("", 0))
+
+    [issue] = check(f"text\n{'x' * (room // 2 + 100)}\n", "${text}${text}").issues
+
+    assert "Shorten “text” by 100 bytes." in issue.sentence
+
+
 def test_a_question_may_have_exactly_as_many_bytes_as_mturk_takes():
     room = MAX_BYTES - question_bytes(html_question("", 0))
 

@@ -57,7 +57,7 @@ def test_another_amount_than_the_button_named_is_not_sent(mina: Person, answer: 
     ("data", "sentence"),
     [
         ({"amount": "0.50", "reason": " "}, "A bonus needs a reason"),
-        ({"amount": "0", "reason": "Good"}, "The least a reward can be is $0.01."),
+        ({"amount": "0", "reason": "Good"}, "The least a bonus can be is $0.01."),
         ({"amount": "x", "reason": "Good"}, "Write an amount in dollars"),
     ],
 )

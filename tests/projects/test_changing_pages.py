@@ -1,5 +1,6 @@
 """The pages that change HITs and end a batch: what they say beforehand, and that they do exactly that."""
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -31,6 +32,20 @@ def test_more_answers_say_their_price_and_cost_it(live: Live, mina: Person) -> N
     live.operate()
     assert "Answers 0 of 10" in words(get(mina, "batch", live.batch))
     assert "asked for 2 answers more of 2 rows" in words(get(mina, "batch_activity", live.batch))
+
+
+def test_two_pages_that_were_opened_at_once_do_not_ask_for_twice_as_much(live: Live, mina: Person) -> None:
+    html = get(mina, "extend", live.batch, query="?answers=2")
+    [seen] = re.findall(r'name="seen" value="(\d+)"', html)
+    data = {"answers": "2", "total": "0.24", "seen": seen}
+
+    first = post(mina, "extend", live.batch, data)
+    live.operate()
+    second = post(mina, "extend", live.batch, data)
+
+    assert (first.status_code, second.status_code) == (302, 409)
+    assert "Nothing was asked for twice" in words(second.content.decode())
+    assert Operation.objects.count() == 2
 
 
 def test_the_border_at_ten_is_explained(live: Live, mina: Person) -> None:

@@ -30,6 +30,10 @@ def answers(batch):
     }
 
 
+def test_a_worker_nobody_can_be_called_is_looked_for_without_the_nul() -> None:
+    assert AssignmentFilter.read({"worker": "A\x00B", "text": "\x00"}) == AssignmentFilter(worker="AB")
+
+
 def names(found, answers):
     by_key = {answer.pk: name for name, answer in answers.items()}
     return [by_key[answer.pk] for answer in found]

@@ -446,3 +446,12 @@ def test_a_dead_page_is_told_apart_from_a_live_one(market: Market, client: Clien
     page = client.get(f"/mturk/preview?groupId={kind['HITTypeId']}", follow=True).content.decode()
 
     assert "There are no HITs in this group yet." in page
+
+
+@pytest.mark.parametrize(
+    "address", ["/tasks/%00", "/projects/%00/tasks", "/mturk/preview?groupId=%00", "/?text=%00"]
+)
+def test_an_address_with_a_nul_in_it_is_nothing(market: Market, client: Client, address: str) -> None:
+    client.force_login(market.worker())
+
+    assert client.get(address).status_code == 404
