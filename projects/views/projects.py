@@ -1,5 +1,6 @@
 """Projects: the list, one project, its settings."""
 
+import hashlib
 import uuid
 
 from django.contrib import messages
@@ -86,14 +87,29 @@ def project(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
 def edit_project(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     found = get_object_or_404(Project.objects.for_actor(request.actor), public_id=public_id)
     check_can(request.actor, Permission.PROJECT_EDIT, found.team_id)
+    seen = _state_of(found)
     form = ProjectForm(request.POST or None, instance=found)
+    if request.method == "POST" and form.is_valid() and request.POST.get("seen", seen) != seen:
+        form.add_error(
+            None,
+            "Somebody has changed these settings since this page was opened. Nothing was saved and what you typed is "
+            "kept: look at it once more, then save.",
+        )
     if request.method == "POST" and form.is_valid():
         update_project(found, by=request.actor, **form.cleaned_data)
         messages.success(request, "Saved. Batches that are published keep their settings.")
         return redirect("projects:project", found.public_id)
-    return _form_page(request, form, get_object_or_404(Project, pk=found.pk))
+    return _form_page(request, form, get_object_or_404(Project, pk=found.pk), seen)
 
 
-def _form_page(request: TeamRequest, form: ProjectForm, found: Project | None) -> HttpResponse:
-    context = {"nav": "projects", "form": form, "project": found}
+def _state_of(project: Project) -> str:
+    """The same as long as nobody changes a setting."""
+    values = [str(getattr(project, name)) for name in ProjectForm.Meta.fields]
+    return hashlib.sha256("\0".join(values).encode()).hexdigest()
+
+
+def _form_page(
+    request: TeamRequest, form: ProjectForm, found: Project | None, seen: str = ""
+) -> HttpResponse:
+    context = {"nav": "projects", "form": form, "project": found, "seen": seen}
     return render(request, "projects/form.html", context, status=400 if form.errors else 200)

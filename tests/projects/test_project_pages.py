@@ -8,8 +8,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.html import escape
 
+from projects.models import Project
 from tests.factories import BatchFactory, HITTemplateFactory, ProjectFactory
 from tests.projects.pages import HOSTILE, is_shown_as_text, words
+from tests.projects.test_project_forms import GOOD
 
 pytestmark = pytest.mark.django_db
 
@@ -166,3 +168,19 @@ def test_the_queries_of_the_page_do_not_grow_with_batches_and_rows(project, addr
         mina.client.get(address)
 
     assert len(many) == len(few)
+
+
+def test_a_page_that_was_opened_before_a_change_does_not_undo_it_silently(project, mina):
+    address = reverse("projects:edit_project", args=[project.public_id])
+    page = mina.client.get(address)
+    typed = GOOD | {"seen": page.context["seen"], "data_note": "typed meanwhile"}
+    Project.objects.filter(pk=project.pk).update(reward="0.10")
+
+    refused = mina.client.post(address, typed)
+
+    assert refused.status_code == 400
+    assert "Somebody has changed these settings" in refused.content.decode()
+    assert "typed meanwhile" in refused.content.decode()
+    project.refresh_from_db()
+    assert str(project.reward) == "0.10"
+    assert mina.client.post(address, typed | {"seen": refused.context["seen"]}).status_code == 302
