@@ -1,34 +1,30 @@
 """Money: budgets, what is free on each connection and how long it lasts, and which batches hold or have cost how much."""
 
 import uuid
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import F, Q, QuerySet, Sum
+from django.db.models import Q, Sum
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from mturkhub.accounts.actors import Actor, TeamRequest
-from mturkhub.accounts.models import Connection, Team
+from mturkhub.accounts.actors import TeamRequest
+from mturkhub.accounts.models import Team
 from mturkhub.accounts.permissions import Permission, can, check_can, refusal
 from mturkhub.common import clock
 from mturkhub.common.errors import ActionRefused
 from projects.actions.budgets import remove_budget as remove
 from projects.actions.budgets import set_budget
 from projects.budgets import Room, month_of, rooms_in
+from projects.forecasting import forecasts
 from projects.forms.money import BudgetForm
 from projects.models import Batch, Budget
 from projects.reconciling import reconciled
 
 # Batches in the list, those that hold most first.
 BATCHES = 50
-# The forecast looks back this far.
-PACE = timedelta(days=30)
-# Less than this long, and the page warns.
-SOON = timedelta(days=7)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -83,7 +79,7 @@ def _page(request: TeamRequest, form: BudgetForm) -> HttpResponse:
             _bar(room)
             for room in rooms_in(list(budgets.order_by("scope", "pk")), month=month_of(team, clock.now()))
         ],
-        "connections": [_forecast(each, batches) for each in _connections(actor)],
+        "connections": forecasts(actor, team),
         "reconciled": reconciled(actor),
         "batches": (
             batches.filter(Q(committed__gt=0) | Q(paid__gt=0))
@@ -106,25 +102,4 @@ def _bar(room: Room) -> dict[str, Any]:
             {"tone": "green", "x": Decimal(0), "width": paid, "count": f"${room.paid:,.2f}", "words": "paid"},
             {"tone": "blue", "x": paid, "width": held, "count": f"${room.committed:,.2f}", "words": "held"},
         ],
-    }
-
-
-def _connections(actor: Actor) -> list[Connection]:
-    found = Connection.objects.for_actor(actor).with_balance_seen(actor).select_related("account")
-    return list(found.order_by("environment", "name"))
-
-
-def _forecast(connection: Connection, batches: QuerySet[Batch]) -> dict[str, Any]:
-    """How long what is free lasts, if as much is published a day as in the last thirty days."""
-    published = batches.filter(connection=connection, published_at__gt=clock.now() - PACE)
-    total = published.aggregate(total=Sum(F("committed") + F("paid")))["total"] or Decimal(0)
-    pace = total / PACE.days
-    free = getattr(connection, "balance_seen", None)
-    lasts = timedelta(days=float(free / pace)) if free is not None and pace else None
-    return {
-        "connection": connection,
-        "free": free,
-        "pace": pace,
-        "lasts": min(lasts, timedelta(days=3650)) if lasts is not None else None,
-        "is_low": lasts is not None and lasts < SOON,
     }

@@ -1,6 +1,7 @@
 """Review: one answer beside its input, decided by a click or a key; many at once after a dry run; jobs; Home."""
 
 import uuid
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
@@ -11,7 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from mturkhub.accounts.actors import Actor, TeamRequest
-from mturkhub.accounts.models import Connection
+from mturkhub.accounts.models import Connection, Team
 from mturkhub.accounts.permissions import Permission, can
 from mturkhub.common import clock
 from mturkhub.common.errors import ActionRefused
@@ -24,6 +25,7 @@ from projects.actions import reviews
 from projects.costs import hourly_wage
 from projects.elsewhere import with_answers_elsewhere
 from projects.filters import MOST_COUNTED, SHOWN, SORTS, AssignmentFilter, public_id_or_none
+from projects.forecasting import Forecast, forecasts
 from projects.models import Assignment, Batch, Project
 from projects.states import BatchState, OperationKind, Verdict
 from projects.views.batches import batch_or_404, head, pending_count, row_bar, waiting_count
@@ -321,7 +323,9 @@ def home(request: TeamRequest) -> HttpResponse:
     projects = Project.objects.for_actor(request.actor)
     context = {
         "nav": "home",
-        "needs": _needs(batches.filter(published_at__isnull=False), connections, by=request.actor),
+        "needs": _needs(
+            batches.filter(published_at__isnull=False), connections, request.team, by=request.actor
+        ),
         "batches": [(batch, row_bar(batch)) for batch in live.order_by("-pk")[:10]],
         "drafts": batches.filter(state__in=[BatchState.DRAFT, BatchState.SCHEDULED]).order_by("-pk")[:5],
         "steps": _first_steps(request, projects, batches, connections),
@@ -329,13 +333,14 @@ def home(request: TeamRequest) -> HttpResponse:
     return render(request, "projects/home.html", context)
 
 
-def _needs(published: Any, connections: Any, *, by: Actor) -> list[dict[str, str]]:
+def _needs(published: Any, connections: Any, team: Team | None, *, by: Actor) -> list[dict[str, str]]:
     """Sentences, each with the one link that starts the work; what costs somebody money comes first."""
     needs = []
     for connection in connections.exclude(problem=""):
         needs.append(
             _need("red", f"{connection}: {connection.problem}", "Look", "accounts:connection", connection)
         )
+    needs += [_low(each) for each in forecasts(by, team) if each.is_low] if team else []
     for connection in connections.filter(paused_at__isnull=False):
         said = f"{connection}: nothing is sent. {connection.paused_reason}"
         needs.append(_need("red", said, "Look", "accounts:connection", connection))
@@ -367,6 +372,13 @@ def _needs(published: Any, connections: Any, *, by: Actor) -> list[dict[str, str
             said = f"{batch}: {answers} for a decision."
             needs.append(_need("orange", said, f"Review {count:,}", "projects:review_batch", batch))
     return needs[:8]
+
+
+def _low(forecast: Forecast) -> dict[str, str]:
+    days = forecast.lasts.days if forecast.lasts else 0
+    lasts = f"{days} day{'s' if days != 1 else ''}" if days else "less than a day"
+    said = f"{forecast.connection} has {dollars(forecast.free or Decimal(0))} left: {lasts} at the pace of the last 30 days."
+    return {"tone": "orange", "said": said, "label": "Money", "href": reverse("projects:money")}
 
 
 def _need(tone: str, said: str, label: str, url_name: str, thing: Any) -> dict[str, str]:

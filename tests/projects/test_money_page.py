@@ -12,6 +12,7 @@ from projects.actions.budgets import set_budget
 from projects.models import Batch, Budget, BudgetPeriod
 from tests.conftest import Person
 from tests.factories import BatchFactory, ProjectFactory
+from tests.projects.pages import words
 
 pytestmark = pytest.mark.django_db
 
@@ -104,6 +105,9 @@ def test_the_forecast_warns_when_the_balance_lasts_less_than_a_week(
 
     Connection.objects.filter(pk=connection.pk).update(balance=Decimal("0.09"))
     assert "has $0.09 left. At the pace of the last 30 days that lasts 5 d." in text_of(olive)
+    assert "Local has $0.09 left: 5 days at the pace of the last 30 days." in words(
+        olive.client.get("/").content.decode()
+    )
 
     clock.advance(timedelta(days=31))
     assert "lasts" not in text_of(olive)
