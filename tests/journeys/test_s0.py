@@ -154,7 +154,7 @@ def check_downloads(page: Page, hits: list[str]) -> None:
 
 def download(page: Page, name: str) -> str:
     with page.expect_download() as begun:
-        page.get_by_role("link", name=name, exact=True).first.click()
+        page.get_by_role("button", name=name, exact=True).first.click()
     return Path(begun.value.path()).read_text(encoding="utf-8")
 
 

@@ -495,6 +495,8 @@ NO_PAGES = {
     "projects:results_json",
     "projects:results_jsonl",
     "projects:row_jsonl",
+    # A part of the connection's page.
+    "projects:elsewhere_count",
     "projects:sample_file",
 }
 

@@ -270,7 +270,7 @@ def test_two_processes_cannot_overspend_one_budget(
     processes = [context.Process(target=work, args=[drafts[n::4]]) for n in range(4)]
     for process in processes:
         process.start()
-    said = [results.get(timeout=60) for _ in drafts]
+    said = [results.get(timeout=100) for _ in drafts]
     for process in processes:
         process.join(60)
 
