@@ -1,10 +1,9 @@
-"""Assignments on MTurk become Assignment rows: sweep the Connection, fetch what changed, store it once.
+"""Assignments on MTurk are fetched: sweep the Connection, and ask for what changed. `storing` makes rows of them.
 
 A sweep may be cut off anywhere and begun again; collecting the same thing twice changes nothing.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,45 +12,36 @@ from typing import TypeVar
 from django.db import transaction
 from django.db.models import Count, Exists, F, OuterRef, Q
 
-from mturkhub.accounts import activity
-from mturkhub.accounts.actors import Actor
-from mturkhub.accounts.models import Connection, Environment
+from mturkhub.accounts.models import Connection
 from mturkhub.common import clock
 from mturkhub.common.models import Installation
-from mturkhub.gateway.answer_xml import read_answer
 from mturkhub.gateway.client import MTurkGateway
 from mturkhub.gateway.errors import MTurkError
 from mturkhub.gateway.records import RemoteAssignment, RemoteHIT
 from mturkhub.intentions.claiming import Outcome, record_outcomes
 from mturkhub.intentions.models import IntentionState, Operation
 from mturkhub.intentions.settling import line_is_down
-from mturkhub.workers.models import Worker
-from mturkhub.workers.naming import ensure_team_workers
 from projects.annotations import read_annotation
 from projects.budgets import release
 from projects.counting import recount
-from projects.differences import name_changes, name_deciders, name_deletion
+from projects.differences import name_changes, name_deletion
 from projects.elsewhere import note_gone, note_strangers
 from projects.entering import MARKET
-from projects.models import HIT, Assignment, AssignmentAnswer, Batch, Decision, HITType, Sweep
-from projects.models.project import Approval
+from projects.models import HIT, Assignment, Batch, HITType, Sweep
 from projects.models.sweep import sweep_interval
 from projects.publishing import ensure_hit_type, finish_if_done, store_remote_hits
 from projects.querysets import HITQuerySet
 from projects.rules import OVERTURN_WINDOW
-from projects.states import AssignmentStatus, BatchState, HITStatus, OperationKind, Verdict
+from projects.states import AssignmentStatus, BatchState, HITStatus, OperationKind
+from projects.storing import LISTED_FIELDS, Fetched, counters_of, set_listed, store_fetched, wish_no_longer
 
 ThingT = TypeVar("ThingT")
-AT_ONCE = Actor.system("approve at once")
 SWEEP_LEASE = timedelta(seconds=120)
 THREADS = 8
-# A HIT whose counters promise more than it holds is fetched again in this many sweeps.
-REFETCHES = 3
 # MTurk shows a new HIT in its lists only after a while.
 LIST_LAG = timedelta(minutes=2)
 # Changes that no counter shows are found by asking for everything open once in this time.
 FULL_SWEEP_EVERY = timedelta(hours=24)
-TEST_WORKER = "ATEST"
 # An account is listed once in this time even where asking for each open HIT is cheaper, for what was made elsewhere.
 LISTED_EVERY = timedelta(hours=1)
 # Pages of ListHITs from which an account's history counts as long.
@@ -122,7 +112,7 @@ def _fetch_wanted(connection: Connection, hits: Sequence[HIT], gateway: MTurkGat
     fetched = [Fetched(hit, None, found) for hit, found in pairs if isinstance(found, list)]
     new = store_fetched(connection, fetched, fetched_at=fetched_at)
     # The next sweep asks what became of those that are gone.
-    _wish_no_longer([hit for hit, found in pairs if found is None], fetched_at)
+    wish_no_longer([hit for hit, found in pairs if found is None], fetched_at)
     _raise_first(answers)
     return new
 
@@ -160,8 +150,6 @@ class _Sweeper:
     record: Sweep
     seen: set[int] = field(default_factory=set)
     seen_elsewhere: set[int] = field(default_factory=set)
-    # Of HITs that the next sweep fetches again.
-    not_fetched: list[MTurkError] = field(default_factory=list)
 
     def run(self) -> None:
         is_full = self._is_full_sweep_due()
@@ -169,8 +157,6 @@ class _Sweeper:
             self._ask_for_open()
         else:
             self._list(is_full)
-        if self.not_fetched:
-            raise self.not_fetched[0]
 
     def _list(self, is_full: bool) -> None:
         for page in self.gateway.list_hits():
@@ -212,19 +198,15 @@ class _Sweeper:
             _renew_lease(self.connection)
             with ThreadPoolExecutor(max_workers=min(THREADS, len(some))) as pool:
                 shown = list(pool.map(lambda hit: self._get(str(hit.mturk_id)), some))
-            pairs = zip(some, shown, strict=True)
-            self._collect([(hit, remote) for hit, remote in pairs if isinstance(remote, RemoteHIT)], False)
-            for hit, remote in zip(some, shown, strict=True):
-                if remote is None:
-                    self._note_missing(hit)
-            self._go_on_past(shown)
-
-    def _go_on_past(self, answers: Sequence[object]) -> None:
-        """Remember what could not be read; raise it at once if that is too much of it."""
-        errors = [answer for answer in answers if isinstance(answer, MTurkError)]
-        if errors and line_is_down(len(errors), len(answers)):
-            raise errors[0]
-        self.not_fetched += errors
+            pairs = list(zip(some, shown, strict=True))
+            there = [(hit, remote) for hit, remote in pairs if isinstance(remote, RemoteHIT)]
+            self._collect([pair for pair in there if pair[1].hit_status != HITStatus.DISPOSED], False)
+            for hit, remote in pairs:
+                if remote is None or (
+                    isinstance(remote, RemoteHIT) and remote.hit_status == HITStatus.DISPOSED
+                ):
+                    self._note_absent(hit, remote)
+            _raise_if_down(shown)
 
     def _get(self, hit_id: str) -> RemoteHIT | MTurkError | None:
         """None where there is no such HIT any more. Runs in a thread, without the database."""
@@ -353,7 +335,12 @@ class _Sweeper:
             self.record.hits_fetched += len(fetched)
             self.record.answers_new += store_fetched(self.connection, fetched, fetched_at=fetched_at)
             # What could be fetched is kept, so that sweeps over a bad line come to an end as well.
-            self._go_on_past(answers)
+            _raise_if_down(answers)
+            # Of the few that failed among others the counters may say nothing: a full sweep asked for them anyway.
+            failed = [
+                pair[0].pk for pair, found in zip(some, answers, strict=True) if isinstance(found, MTurkError)
+            ]
+            HIT.objects.filter(pk__in=failed).update(fetch_wanted_at=clock.now())
 
     def _with_open_answers(self, listed: Sequence[tuple[HIT, RemoteHIT]]) -> set[int]:
         """HITs whose answers may have changed without a counter showing it: overturned, or decided elsewhere."""
@@ -404,18 +391,15 @@ class _Sweeper:
         remote = self._get(str(hit.mturk_id))
         if isinstance(remote, MTurkError):
             raise remote
+        self._note_absent(hit, remote)
+
+    def _note_absent(self, hit: HIT, remote: RemoteHIT | None) -> None:
+        """What became of a HIT that no list shows any more: deleted, or not known at all."""
         if remote is None:
-            self._note_missing(hit)
-            return
-        hit.hit_status, hit.unusable = remote.hit_status, _unusable(remote)
-        name_deletion(hit)
-        self._save_state(hit)
-
-    def _note_missing(self, hit: HIT) -> None:
-        hit.missing_since, hit.unusable = clock.now(), hit.max_assignments
-        self._save_state(hit)
-
-    def _save_state(self, hit: HIT) -> None:
+            hit.missing_since, hit.unusable = clock.now(), hit.max_assignments
+        else:
+            hit.hit_status, hit.unusable = remote.hit_status, _unusable(remote)
+            name_deletion(hit)
         with transaction.atomic():
             hit.save(update_fields=["missing_since", "hit_status", "unusable", "changed_elsewhere"])
             recount([hit.row_id])
@@ -465,7 +449,7 @@ def _is_fetch_due(hit: HIT, remote: RemoteHIT) -> bool:
     if hit.listed_max is None and not remote.submitted_or_decided:
         # Never answered: there is nothing to fetch, and nothing to compare with later.
         return False
-    return _listed(hit) != _tuple(remote)
+    return _listed(hit) != counters_of(remote)
 
 
 def _without_explained(
@@ -490,9 +474,9 @@ def _without_explained(
     ).values_list("hit", "held", "decided"):
         hit, remote = apart[key]
         if (held, decided) == (remote.submitted_or_decided, remote.completed):
-            _set_listed(hit, remote)
+            set_listed(hit, remote)
             explained.append(hit)
-    HIT.objects.bulk_update(explained, _LISTED_FIELDS)
+    HIT.objects.bulk_update(explained, LISTED_FIELDS)
     known = {hit.pk for hit in explained}
     return [(hit, remote) for hit, remote in wanted if hit.pk not in known]
 
@@ -514,6 +498,13 @@ def _fetch_all(hit_ids: Sequence[str], gateway: MTurkGateway) -> list[_Answer]:
         return list(pool.map(fetch, hit_ids))
 
 
+def _raise_if_down(answers: Sequence[object]) -> None:
+    """Raise what went wrong where it is so much that going on makes no sense."""
+    errors = [answer for answer in answers if isinstance(answer, MTurkError)]
+    if errors and line_is_down(len(errors), len(answers)):
+        raise errors[0]
+
+
 def _raise_first(answers: Sequence[_Answer]) -> None:
     for error in answers:
         if isinstance(error, MTurkError):
@@ -528,260 +519,3 @@ def _listed(hit: HIT) -> tuple[str, int | None, int | None, int | None, int | No
         hit.listed_pending,
         hit.listed_completed,
     )
-
-
-def _tuple(remote: RemoteHIT) -> tuple[str, int, int, int, int]:
-    return (
-        remote.hit_status,
-        remote.max_assignments,
-        remote.available,
-        remote.pending,
-        remote.completed,
-    )
-
-
-# Storing ------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Fetched:
-    """A HIT as it was listed, if it was, and the Assignments fetched after that."""
-
-    hit: HIT
-    remote: RemoteHIT | None
-    assignments: list[RemoteAssignment]
-
-
-def store_fetched(connection: Connection, fetched: Sequence[Fetched], *, fetched_at: datetime) -> int:
-    """Store Assignments of several HITs in one transaction; returns how many were new."""
-    if not fetched:
-        return 0
-    with transaction.atomic():
-        new = _store_assignments(connection, fetched)
-        _store_listed(fetched, fetched_at)
-        recount(item.hit.row_id for item in fetched)
-        _note_answer_fields(new)
-        _approve_at_once(new)
-    return len(new)
-
-
-@dataclass(frozen=True)
-class _New:
-    """An Assignment stored for the first time, with its answer's fields."""
-
-    hit: HIT
-    assignment: Assignment
-    fields: dict[str, list[str]]
-
-
-def _store_assignments(connection: Connection, fetched: Sequence[Fetched]) -> list[_New]:
-    remotes = {record.assignment_id: (item.hit, record) for item in fetched for record in item.assignments}
-    workers = _workers(connection, {record.worker_id for _, record in remotes.values()})
-    known = {
-        assignment.mturk_id: assignment
-        for assignment in Assignment.objects.filter(connection=connection, mturk_id__in=remotes)
-        .select_for_update(no_key=True)
-        .order_by("pk")
-    }
-    note_remote_status([(known[key], record) for key, (_, record) in remotes.items() if key in known])
-    fresh = {key: pair for key, pair in remotes.items() if key not in known}
-    _name_workers(fresh.values(), workers)
-    made = Assignment.objects.bulk_create(
-        [_assignment(connection, hit, record, workers) for hit, record in fresh.values()]
-    )
-    new, answers = [], []
-    for assignment in made:
-        hit, record = fresh[assignment.mturk_id]
-        parsed = read_answer(record.answer)
-        answers.append(
-            AssignmentAnswer(
-                assignment=assignment,
-                raw_xml=record.answer.replace("\x00", "\ufffd"),
-                fields=parsed.fields,
-                is_damaged=parsed.is_damaged,
-            )
-        )
-        new.append(_New(hit, assignment, parsed.fields))
-    AssignmentAnswer.objects.bulk_create(answers)
-    return new
-
-
-def _workers(connection: Connection, ids: set[str]) -> dict[str, Worker]:
-    Worker.objects.bulk_create(
-        [Worker(connection=connection, mturk_id=worker_id) for worker_id in sorted(ids)],
-        ignore_conflicts=True,
-    )
-    return {
-        worker.mturk_id: worker for worker in Worker.objects.filter(connection=connection, mturk_id__in=ids)
-    }
-
-
-def _name_workers(pairs: Iterable[tuple[HIT, RemoteAssignment]], workers: dict[str, Worker]) -> None:
-    by_team: dict[int, set[int]] = {}
-    for hit, record in pairs:
-        by_team.setdefault(hit.team_id, set()).add(workers[record.worker_id].pk)
-    for team_id, keys in by_team.items():
-        ensure_team_workers(team_id, keys)
-
-
-def _assignment(
-    connection: Connection, hit: HIT, record: RemoteAssignment, workers: dict[str, Worker]
-) -> Assignment:
-    assignment = Assignment(
-        team_id=hit.team_id,
-        connection=connection,
-        batch_id=hit.batch_id,
-        row_id=hit.row_id,
-        hit=hit,
-        worker=workers[record.worker_id],
-        mturk_id=record.assignment_id,
-        status=record.status,
-        accepted_at=record.accepted_at,
-        submitted_at=record.submitted_at,
-        deadline_at=record.deadline_at,
-        auto_approval_at=record.auto_approval_at,
-        approved_at=record.approved_at,
-        rejected_at=record.rejected_at,
-        feedback=record.feedback,
-        work_time=record.submitted_at - record.accepted_at,
-    )
-    if connection.environment == Environment.LOCAL and record.worker_id.startswith(TEST_WORKER):
-        assignment.left_out_at = clock.now()
-        assignment.left_out_reason = "Answered by a test Worker."
-    name_deciders([assignment])
-    return assignment
-
-
-def note_remote_status(pairs: Sequence[tuple[Assignment, RemoteAssignment]]) -> list[Assignment]:
-    """Record what MTurk says of Assignments we hold, locked by the caller; returns those that changed.
-
-    A decision of ours that still waited to be sent is overtaken: MTurk's own state had moved on.
-    """
-    changed = []
-    for assignment, record in pairs:
-        if record.status == AssignmentStatus.SUBMITTED != assignment.status:
-            continue  # Fetched before our own decision was confirmed.
-        fresh = (record.status, record.approved_at, record.rejected_at, record.feedback)
-        if (assignment.status, assignment.approved_at, assignment.rejected_at, assignment.feedback) != fresh:
-            assignment.status, assignment.approved_at, assignment.rejected_at, assignment.feedback = fresh
-            changed.append(assignment)
-    decided = [each for each in changed if each.status != AssignmentStatus.SUBMITTED]
-    name_deciders(decided)
-    overtaken = Decision.objects.filter(
-        assignment__in=decided, state__in=[IntentionState.WAITING, IntentionState.QUEUED]
-    )
-    # A rejection that was fetched anew does not stand against its being overturned.
-    rejected = [each for each in decided if each.status == AssignmentStatus.REJECTED]
-    overtaken = overtaken.exclude(is_overturn=True, assignment__in=rejected)
-    freed = set(overtaken.values_list("assignment_id", flat=True))
-    overtaken.update(
-        state=IntentionState.OVERTAKEN, lease_until=None, outcome="MTurk had decided this answer before."
-    )
-    for assignment in decided:
-        if assignment.pk in freed:
-            assignment.pending_verdict = ""
-    Assignment.objects.bulk_update(
-        changed,
-        ["status", "approved_at", "rejected_at", "feedback", "pending_verdict", "decided_elsewhere"],
-    )
-    return changed
-
-
-def _store_listed(fetched: Sequence[Fetched], fetched_at: datetime) -> None:
-    """Remember the counters where we hold what they promise; otherwise fetch again in the next sweeps."""
-    hits = []
-    for item in fetched:
-        hit, remote = item.hit, item.remote
-        if remote is None:
-            continue
-        hit.last_fetched_at = fetched_at
-        hits.append(hit)
-        holds_all = len(item.assignments) >= remote.submitted_or_decided
-        if holds_all or hit.refetches_left == 1:
-            hit.refetches_left = 0
-        else:
-            hit.refetches_left = (hit.refetches_left or REFETCHES + 1) - 1
-        if not hit.refetches_left:
-            _set_listed(hit, remote)
-    HIT.objects.bulk_update(hits, ["refetches_left", "last_fetched_at", *_LISTED_FIELDS])
-    unlisted = HIT.objects.filter(pk__in=[item.hit.pk for item in fetched if item.remote is None])
-    unlisted.update(last_fetched_at=fetched_at, fetched_unlisted=True)
-    _wish_no_longer([item.hit for item in fetched], fetched_at)
-
-
-_LISTED_FIELDS = [
-    "listed_status",
-    "listed_max",
-    "listed_available",
-    "listed_pending",
-    "listed_completed",
-    "fetched_unlisted",
-]
-
-
-def _set_listed(hit: HIT, remote: RemoteHIT) -> None:
-    (
-        hit.listed_status,
-        hit.listed_max,
-        hit.listed_available,
-        hit.listed_pending,
-        hit.listed_completed,
-    ) = _tuple(remote)
-    hit.fetched_unlisted = False
-
-
-def _wish_no_longer(hits: Sequence[HIT], fetched_at: datetime) -> None:
-    """What was wished for before the fetch is fulfilled; an event that came meanwhile stays."""
-    wished = HIT.objects.filter(pk__in=[hit.pk for hit in hits], fetch_wanted_at__lte=fetched_at)
-    wished.update(fetch_wanted_at=None)
-
-
-def _note_answer_fields(new: Sequence[_New]) -> None:
-    """Keep each batch's list of answer fields complete and sorted."""
-    seen: dict[int, set[str]] = {}
-    for item in new:
-        seen.setdefault(item.hit.batch_id, set()).update(item.fields)
-    for batch_id, names in sorted(seen.items()):
-        known = set(Batch.objects.values_list("answer_fields", flat=True).get(pk=batch_id))
-        if names <= known:
-            continue
-        batch = Batch.objects.select_for_update(no_key=True).only("answer_fields").get(pk=batch_id)
-        batch.answer_fields = sorted(names | set(batch.answer_fields))
-        batch.save(update_fields=["answer_fields"])
-
-
-def _approve_at_once(new: Sequence[_New]) -> None:
-    """Approve new answers of projects that want it so; test Workers' too, for they wait for nothing else."""
-    now = clock.now()
-    wanted = [
-        item.assignment
-        for item in new
-        if item.hit.batch.project.approval == Approval.AT_ONCE
-        and item.assignment.status == AssignmentStatus.SUBMITTED
-    ]
-    Decision.objects.bulk_create(
-        [
-            Decision(
-                team_id=assignment.team_id,
-                connection_id=assignment.connection_id,
-                assignment=assignment,
-                verdict=Verdict.APPROVE,
-                due_at=now,
-                by_rule=AT_ONCE.rule,
-            )
-            for assignment in wanted
-        ]
-    )
-    Assignment.objects.filter(pk__in=[assignment.pk for assignment in wanted]).update(
-        pending_verdict=Verdict.APPROVE
-    )
-    for batch_id, number in sorted(Counter(assignment.batch_id for assignment in wanted).items()):
-        batch = Batch.objects.only("name", "team").get(pk=batch_id)
-        activity.record(
-            AT_ONCE,
-            "batch.decided",
-            batch,
-            team_id=batch.team_id,
-            verdict=Verdict.APPROVE.value,
-            answers=number,
-        )

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import F, OuterRef, QuerySet, TextField
@@ -24,7 +23,6 @@ from projects.states import AssignmentStatus
 
 # Answers in memory at a time; each of them, and its row, may be 64 KB.
 CHUNK = 200
-PACIFIC = ZoneInfo("America/Los_Angeles")
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ USUAL = Chosen()
 def _read(assignments: QuerySet[Assignment]) -> Iterator[Any]:
     """The answers one after the other, each with its row and HIT, and what was answered as `given`."""
     # Not as `answer`: that would bring the XML, and each object would hold the other in memory.
-    found = assignments.select_related("hit__hit_type", "row").annotate(given=F("answer__fields"))
+    found = assignments.select_related("hit", "row").annotate(given=F("answer__fields"))
     return found.iterator(chunk_size=CHUNK)
 
 

@@ -33,11 +33,11 @@ from mturkhub.intentions.claiming import (
 )
 from mturkhub.intentions.models import IntentionState
 from mturkhub.intentions.settling import after_error, line_is_down, settles, token_is_live
-from projects.collecting import note_remote_status
 from projects.counting import recount
 from projects.models import HIT, Assignment, Batch, Decision
 from projects.querysets import DecisionQuerySet
 from projects.states import AssignmentStatus, BatchState, Verdict
+from projects.storing import note_remote_status
 
 log = logging.getLogger(__name__)
 

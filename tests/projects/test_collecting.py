@@ -420,6 +420,31 @@ def test_a_hit_that_is_gone_is_missing_without_the_list_as_well(with_history: Li
     assert with_history.market.calls["ListHITs"] == 0
 
 
+def test_a_hit_that_was_deleted_elsewhere_is_named_so_without_the_list_as_well(with_history: Live) -> None:
+    live = with_history
+    live.market.hits[live.hit_id(1)].disposed_at = live.market.now
+
+    live.collect()
+
+    assert live.market.calls["ListHITs"] == 0
+    assert (live.hits[0].hit_status, live.hits[0].changed_elsewhere) == ("Disposed", "deleted")
+
+
+def test_a_few_fetches_that_fail_are_made_up_for_by_the_next_sweep(
+    mina: Person, connection: Connection
+) -> None:
+    live = make_live(mina, connection, FakeMTurk(), rows=5)
+    for row in range(1, 6):
+        live.submit(row=row)
+    live.market.fail("ListAssignmentsForHIT", lost_answer)
+
+    first = live.collect()
+    second = live.collect()
+
+    assert (first.answers_new, second.answers_new) == (4, 1)
+    assert live.market.calls["ListAssignmentsForHIT"] == 6
+
+
 def test_hits_whose_answers_wait_are_asked_for_as_well(with_history: Live) -> None:
     live = with_history
     [answer, *_] = [live.submit([worker])[0] for worker in ("A1", "A2", "A3")]
