@@ -3,6 +3,7 @@
     MTURKHUB_URL=http://127.0.0.1:8000 MTURKHUB_API_TOKEN=… python tweets_by_api.py
 
 The answers are collected, approved and kept by the dashboard; this script may be stopped at any time.
+Where a team has several local Connections, MTURKHUB_CONNECTION names one, by the id that GET balance says.
 """
 
 import io
@@ -25,6 +26,7 @@ TWEETS = pd.DataFrame(
     }
 )
 FILE = {"file": ("tweets.csv", TWEETS.to_csv(index=False))}
+WHERE = {"connection": os.environ.get("MTURKHUB_CONNECTION")}
 PROJECT = {
     "title": "How positive is this tweet?",
     "description": "Read a tweet and give it a number.",
@@ -53,7 +55,8 @@ def table(path: str) -> io.StringIO:
 
 def main() -> None:
     project = ask("POST", "projects", json=PROJECT).json()
-    batch = "batches/" + ask("POST", f"projects/{project['id']}/batches", files=FILE).json()["id"]
+    made = ask("POST", f"projects/{project['id']}/batches", files=FILE, data=WHERE).json()
+    batch = "batches/" + made["id"]
     ask("POST", f"{batch}/publish", json={"max_cost": "1.20"})
     while ask("GET", batch).json()["assignments"]["collected"] < 5 * len(TWEETS):
         time.sleep(1)

@@ -24,7 +24,7 @@ def make_draft(name: str, rows: str, *, publish: bool = False) -> str:
         owner.team,
         by=by,
         name=name,
-        title="How positive is it?",
+        title=f"{name}: how positive is it?",  # so that Workers find its HITs in a group of their own
         description="Read one tweet and give it a number.",
         reward=Decimal("0.05"),
         max_assignments=1,

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import boto3
 import pytest
@@ -118,7 +119,7 @@ def test_a_viewer_who_tries_to_approve_is_told_whom_to_ask(
 def test_a_batch_the_account_cannot_pay_pauses_says_why_and_goes_on_after_a_deposit(
     stack: Stack, backstage: Backstage, olive: Page
 ) -> None:
-    connect(olive, stack, backstage)
+    elsewhere = connect(olive, stack, backstage)
     steps.make_project(olive, "Dear tweets", reward="5.00")
     steps.save_template(olive)
     steps.upload(olive, "content\none\ntwo\nthree\nfour\n")
@@ -127,6 +128,7 @@ def test_a_batch_the_account_cannot_pay_pauses_says_why_and_goes_on_after_a_depo
     publish = olive.get_by_role("button", name="Publish 4 HITs for $120.00")
 
     expect(publish).to_be_visible()
+    spend(elsewhere, dollars=9_940)
     publish.click()
 
     expect(olive.get_by_text("Creating is paused.")).to_be_visible(timeout=SOON)
@@ -180,8 +182,8 @@ def set_budget(page: Page, project: str, dollars: str) -> None:
     expect(page.get_by_text(f"${dollars} in all", exact=True)).to_be_visible()
 
 
-def connect(page: Page, stack: Stack, backstage: Backstage) -> None:
-    """A Connection whose balance the dashboard has just read; then all but $60 of it is spent elsewhere."""
+def connect(page: Page, stack: Stack, backstage: Backstage) -> Any:
+    """A Connection of an account with $10,000.00; returns the client of another program that has its keys."""
     key_id, secret = backstage.manage("add_requester", "Nearly empty").split()
     page.goto("/connections/new/")
     page.get_by_label("Name").fill("Nearly empty")
@@ -189,7 +191,7 @@ def connect(page: Page, stack: Stack, backstage: Backstage) -> None:
     page.get_by_label("Secret access key").fill(secret)
     page.get_by_role("button", name="Store keys and test").click()
     expect(page.get_by_text("$10,000.00").first).to_be_visible()
-    elsewhere = boto3.client(
+    return boto3.client(
         "mturk",
         endpoint_url=stack.marketplace_url,
         region_name="us-east-1",
@@ -197,11 +199,15 @@ def connect(page: Page, stack: Stack, backstage: Backstage) -> None:
         aws_secret_access_key=secret,
         config=Config(retries={"total_max_attempts": 1}),
     )
+
+
+def spend(elsewhere: Any, *, dollars: int) -> None:
+    """Before the dashboard asks for the balance again."""
     elsewhere.create_hit(
         Title="Something else",
         Description="Made by another program.",
         Reward="100.00",
-        MaxAssignments=71,  # 71 × ($100 + 40 %)
+        MaxAssignments=dollars // 140,  # $100 + 40 %
         AssignmentDurationInSeconds=600,
         LifetimeInSeconds=3600,
         Question=QUESTION,
