@@ -8,9 +8,9 @@ that follow from the seed. A round counts only if HITs, and later Decisions, wer
 it, and again after two more sweeps: as many HITs as rows and one for each, the same answers on both sides, each
 decision made and paid exactly once.
 
-`--hurry` lets the leases of dead senders and sweepers run out at once instead of after a minute or two, rings for what
-becomes of them, sends decisions without a grace time and sweeps without a pause. It spares single children of the
-worker, since nobody could tell which leases were theirs.
+`--hurry` lets the leases of dead senders and sweepers run out at once instead of after a minute or two, sends decisions
+without a grace time, sweeps without a pause, has everything that waits for its turn be due, and rings more often than
+beat does. It spares single children of the worker, since nobody could tell which leases were theirs.
 """
 
 import argparse
@@ -24,15 +24,18 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
+from itertools import repeat
 from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
 import psycopg2
+from kombu.exceptions import OperationalError
+from redis import RedisError
 
 from bench.main_job import product
 from mturkhub.command.settings import dashboard, marketplace
@@ -54,6 +57,23 @@ TARGETS = (
     *SERVICES,
     *("a child of worker", "a child of web", "a child of marketplace", "a child of postgres"),
 )
+# Tables of what is sent, and the column each keeps its state in.
+INTENTIONS = {
+    "projects_hit": "publish_state",
+    "projects_decision": "state",
+    "intentions_operation": "state",
+    "projects_bonus": "state",
+}
+# What is rung for in a hurry, and the seconds between two rings.
+RINGS = {
+    "projects.tasks.publish_due_batches": 1.0,
+    "projects.tasks.send_all_due_decisions": 1.0,
+    "projects.tasks.send_all_due_operations": 1.0,
+    "projects.tasks.send_all_due_bonuses": 1.0,
+    "projects.tasks.collect_due_connections": 1.0,
+    "projects.tasks.end_batches": 2.0,
+    "projects.tasks.settle_unknown": 4.0,
+}
 PATIENCE = 600.0
 ResultT = TypeVar("ResultT")
 
@@ -150,11 +170,34 @@ class Running:
             self._let_leases_run_out()
         return Kill(target, phase, *before)
 
-    def sweeps_soon(self) -> bool:
-        """Have the next sweep begin at once, if in a hurry."""
-        if self.hurry:
+    def wait(self, done: Callable[[], bool], what: str) -> None:
+        """Return once it is so; TimeoutError when it is not after PATIENCE seconds."""
+        deadline, rings = time.monotonic() + PATIENCE, self._rings() if self.hurry else repeat(None)
+        while not query(done):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"Waited {PATIENCE:.0f} s for {what}.")
+            next(rings)
+            time.sleep(0.3)
+
+    def _rings(self) -> Iterator[None]:
+        """Each step has what waits be due, and rings for it as beat does, only without its pauses."""
+        from mturkhub.celery import app
+
+        rung: dict[str, float] = {}
+        while True:
             self.ask(self.dashboard_url, "update accounts_connection set next_sweep_at = null")
-        return True
+            for table, state in INTENTIONS.items():
+                self.ask(
+                    self.dashboard_url,
+                    f"update {table} set due_at = now() where {state} = 'queued' and due_at > now()",
+                )
+            for task, pause in RINGS.items():
+                if time.monotonic() - rung.get(task, 0.0) > pause:
+                    rung[task] = time.monotonic()
+                    # The broker may be dead right now.
+                    with suppress(OperationalError, RedisError, OSError):
+                        app.send_task(task, expires=pause, retry=False)
+            yield
 
     def _service(self, name: str) -> psutil.Process:
         """The service's first process with its children there, waited for after an earlier kill."""
@@ -171,16 +214,12 @@ class Running:
 
     def _let_leases_run_out(self) -> None:
         """As if two minutes had passed: whoever held a lease is dead, or cannot write down what it does."""
-        for table in ("projects_hit", "projects_decision", "intentions_operation", "projects_bonus"):
+        for table in INTENTIONS:
             self.ask(
                 self.dashboard_url,
                 f"update {table} set lease_until = clock_timestamp() - interval '1 second' where lease_until is not null",
             )
         self.ask(self.dashboard_url, "update accounts_connection set sweep_lease_until = null")
-        from mturkhub.intentions.claiming import ring
-        from projects.tasks import settle_unknown
-
-        query(lambda: ring(settle_unknown))
 
 
 def _execute(url: str, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
@@ -343,10 +382,10 @@ class Life:
         with self.killer.during("collecting", within=max(2.0, total / 800)):
             command = [sys.executable, "-m", "bench._answering", self.title, str(answers)]
             subprocess.run(command, env=self.running.marketplace_env, cwd=ROOT, check=True)
-            wait(lambda: self.running.sweeps_soon() and ours.count() >= total, f"{total} answers")
+            self.running.wait(lambda: ours.count() >= total, f"{total} answers")
         with self.killer.during("deciding", within=3, sending=1):
             query(lambda: decide_many(self.batch, ours, by=self.by, verdict=Verdict.APPROVE))
-            wait(
+            self.running.wait(
                 lambda: not ours.exclude(status=AssignmentStatus.APPROVED, pending_verdict="").exists(),
                 "every answer to be approved",
             )
@@ -371,7 +410,7 @@ class Life:
             query(lambda paid=answer.bonuses, pay=pay: paid.exists() or pay())
         with self.killer.during("paying", within=2):
             open_ones = Bonus.objects.filter(batch=self.batch).exclude(state="done")
-            wait(lambda: not open_ones.exists(), "every bonus to be paid")
+            self.running.wait(lambda: not open_ones.exists(), "every bonus to be paid")
 
     def close(self) -> None:
         """Expire the HITs, and delete them at the market."""
@@ -384,9 +423,8 @@ class Life:
     def _wait_for_state(self, state: str) -> None:
         from projects.models import Batch
 
-        wait(
-            lambda: self.running.sweeps_soon() and Batch.objects.get(pk=self.batch.pk).state == state,
-            f"the batch to be {state}",
+        self.running.wait(
+            lambda: Batch.objects.get(pk=self.batch.pk).state == state, f"the batch to be {state}"
         )
 
     def _wait_for_operations(self) -> None:
@@ -395,7 +433,7 @@ class Life:
         open_ones = Operation.objects.filter(subject_id=self.batch.pk).exclude(
             state__in=["done", "cancelled"]
         )
-        wait(lambda: not open_ones.exists(), "every change of a HIT to be made")
+        self.running.wait(lambda: not open_ones.exists(), "every change of a HIT to be made")
 
 
 def make_batch(title: str, rows: int, answers: int) -> tuple[Any, Any]:
@@ -422,14 +460,6 @@ def make_batch(title: str, rows: int, answers: int) -> tuple[Any, Any]:
     return by, create_batch(upload, by=by, connection=Connection.objects.get(environment="local"))
 
 
-def wait(done: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not query(done):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"Waited {PATIENCE:.0f} s for {what}.")
-        time.sleep(0.3)
-
-
 def await_sweeps(running: Running, count: int) -> None:
     """Wait until so many sweeps that begin from now on have come to their ends."""
     from mturkhub.common import clock
@@ -438,11 +468,8 @@ def await_sweeps(running: Running, count: int) -> None:
     begin = query(clock.now)
     for done in range(1, count + 1):
         running.ask(running.dashboard_url, "update accounts_connection set next_sweep_at = null")
-        wait(
-            lambda wanted=done: (
-                running.sweeps_soon()
-                and Sweep.objects.filter(begun_at__gte=begin, is_complete=True).count() >= wanted
-            ),
+        running.wait(
+            lambda wanted=done: Sweep.objects.filter(begun_at__gte=begin, is_complete=True).count() >= wanted,
             "further sweeps",
         )
 
