@@ -24,14 +24,15 @@ from typing import Any
 from bench.kill_rounds import Round, Running, play, running_product
 from tests.faulty_proxy import FaultyProxy, faulty_proxy
 
-# Read by Python itself before anything else: hung calls are given up after two seconds instead of thirty, and what is
+# Read by Python itself before anything else: hung calls are given up after a second instead of thirty, and what is
 # drawn as throttled says nothing about the marketplace's limit.
 _IMPATIENT = """
 import mturkhub.gateway.client as client
 from mturkhub.gateway.rate_budget import RateBudget
-client.READ_TIMEOUT = 2
+client.READ_TIMEOUT = 1
 RateBudget.cut = lambda *_: False
 """
+HANG = 1.3  # seconds, past that timeout
 
 
 def ledger(running: Running) -> dict[str, str]:
@@ -92,7 +93,7 @@ def main(argv: list[str]) -> int:
             marketplace = running.marketplace_env["MARKETPLACE_URL"]
             for number in range(1, wish.rounds + 1):
                 of_round = f"{seed} {number}"
-                with faulty_proxy(marketplace, seed=of_round, share=wish.share, hang=2.5) as proxy:
+                with faulty_proxy(marketplace, seed=of_round, share=wish.share, hang=HANG) as proxy:
                     running.ask(
                         running.dashboard_url, "update accounts_connection set endpoint = %s", proxy.url
                     )

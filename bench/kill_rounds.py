@@ -22,6 +22,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -326,10 +327,20 @@ def play(
     With `bonuses` it goes on to the end: each row is extended by an answer, which is decided as well, so many answers get a bonus,
     and the batch is closed with its HITs deleted.
     """
-    began = time.monotonic()
-    played = Round(number)
-    killer = Killer(running, deck, chance, played)
-    title = f"Kill round {number} {secrets.token_hex(4)}"
+    played, began = Round(number), time.monotonic()
+    try:
+        _play(running, played, Killer(running, deck, chance, played), rows, answers, bonuses)
+    except Exception:
+        # The rounds after it have their say all the same.
+        played.wrong.append(f"came to no end\n{traceback.format_exc()}")
+    played.seconds = time.monotonic() - began
+    return played
+
+
+def _play(
+    running: Running, played: Round, killer: Killer, rows: int, answers: int, bonuses: int | None
+) -> None:
+    title = f"Kill round {played.number} {secrets.token_hex(4)}"
     by, batch = query(lambda: make_batch(title, rows, answers))
     if running.hurry:
         running.ask(running.dashboard_url, "update accounts_team set grace_time = interval '0'")
@@ -343,15 +354,13 @@ def play(
         life.pay(bonuses)
         life.close()
         wanted = Wanted(rows, answers + 1, bonuses=bonuses, is_closed=True)
-    played.wrong = compare(running, batch.pk, title, wanted)
+    played.wrong += compare(running, batch.pk, title, wanted)
     await_sweeps(running, 2)
     played.wrong += [
         f"later: {difference}"
         for difference in compare(running, batch.pk, title, wanted)
         if difference not in played.wrong
     ]
-    played.seconds = time.monotonic() - began
-    return played
 
 
 @dataclass(frozen=True)
