@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from mturkhub.api import assignments, batches, changing, connections, documents, ledger, projects, rows
+from mturkhub.api import assignments, batches, changing, connections, documents, jobs, ledger, projects, rows
 
 app_name = "api"
 
@@ -52,5 +52,5 @@ urlpatterns = [
     path(f"{_ASSIGNMENT}/leave-out", assignments.LeaveOutAssignment.as_view(), name="leave_out"),
     path(f"{_ASSIGNMENT}/take-back-in", assignments.TakeInAssignment.as_view(), name="take_back_in"),
     path("v1/bonuses/<uuid:public_id>/retry", assignments.RetryBonus.as_view(), name="retry_bonus"),
-    path("v1/jobs/<uuid:public_id>", assignments.JobById.as_view(), name="job"),
+    path("v1/jobs/<uuid:public_id>", jobs.JobById.as_view(), name="job"),
 ]
