@@ -2,18 +2,34 @@
 
 from django.urls import path
 
-from mturkhub.api import assignments, batches, changing, connections, documents, jobs, ledger, projects, rows
+from mturkhub.api import (
+    assignments,
+    batches,
+    changing,
+    connections,
+    documents,
+    elsewhere,
+    jobs,
+    ledger,
+    projects,
+    rows,
+)
 
 app_name = "api"
 
 # Names of path converters as the views call them.
 _BATCH = "v1/batches/<uuid:public_id>"
 _ASSIGNMENT = "v1/assignments/<str:name>"
+_CONNECTION = "v1/connections/<uuid:public_id>"
 
 urlpatterns = [
     path("docs/", documents.docs, name="docs"),
     path("v1/openapi.json", documents.OpenApi.as_view(), name="openapi"),
     path("v1/balance", connections.Balance.as_view(), name="balance"),
+    path(f"{_CONNECTION}/hits-elsewhere", elsewhere.HITsElsewhere.as_view(), name="hits_elsewhere"),
+    path(f"{_CONNECTION}/look", elsewhere.Look.as_view(), name="look"),
+    path(f"{_CONNECTION}/adopt", elsewhere.Adopt.as_view(), name="adopt"),
+    path(f"{_CONNECTION}/import-history", elsewhere.ImportHistory.as_view(), name="import_history"),
     path("v1/ledger", ledger.Ledger.as_view(), name="ledger"),
     path("v1/projects", projects.Projects.as_view(), name="projects"),
     path("v1/projects/<uuid:public_id>", projects.ProjectById.as_view(), name="project"),

@@ -15,6 +15,7 @@ SCRIPTS = ("olive", "mina", "ravi", "vera", "stan", "nobody", "narrow")
 READ = "200 200 200 200 200 401 200"
 TEAM_READS = "200 200 200 200 404 401 200"
 RESULTS = "200 200 200 200 404 401 403"
+OWNERS = "200 403 403 403 404 401 403"
 # Allowed, and the state forbids it: nothing waits to be paused, nothing has failed.
 NOT_NOW = "409 409 403 403 404 401 403"
 
@@ -55,6 +56,12 @@ TABLE = [
     # Open to everybody: it holds no data.
     Asked("openapi", "get", "200 200 200 200 200 200 200"),
     Asked("balance", "get", READ),
+    # What was made elsewhere on an account is its owners' alone; nothing is there to be adopted.
+    Asked("hits_elsewhere", "get", OWNERS, _of("connection")),
+    Asked("look", "get", OWNERS, _of("connection")),
+    Asked("look", "post", OWNERS, _of("connection")),
+    Asked("adopt", "post", "409 403 403 403 404 401 403", _of("connection"), {}),
+    Asked("import_history", "post", "202 403 403 403 404 401 403", _of("connection"), {}),
     # Of the own team; Workers under pseudonyms where that is all one may see.
     Asked("ledger", "get", READ),
     Asked("projects", "get", READ),
