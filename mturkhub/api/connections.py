@@ -47,6 +47,15 @@ class Balance(ApiView):
         return Response({"results": found})
 
 
+class WhereBody(Fields):
+    connection = serializers.UUIDField(required=False, help_text="The id of one of the team's connections.")
+    environment = serializers.ChoiceField(
+        Environment.choices,
+        required=False,
+        help_text="Instead of a connection, where the team has exactly one of it; local unless given.",
+    )
+
+
 def choose_connection(given: dict[str, Any], *, by: Actor, team_id: int) -> Connection:
     """The connection that is named, or the only one of the environment, `local` unless given; else a refusal names all."""
     usable = Connection.objects.for_actor(by).allowing(Loan.PUBLISH, team_id).select_related("account")

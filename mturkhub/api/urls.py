@@ -12,6 +12,7 @@ from mturkhub.api import (
     jobs,
     ledger,
     projects,
+    results_files,
     rows,
 )
 
@@ -34,6 +35,11 @@ urlpatterns = [
     path("v1/projects", projects.Projects.as_view(), name="projects"),
     path("v1/projects/<uuid:public_id>", projects.ProjectById.as_view(), name="project"),
     path("v1/projects/<uuid:public_id>/batches", batches.ProjectBatches.as_view(), name="project_batches"),
+    path(
+        "v1/projects/<uuid:public_id>/results-files",
+        results_files.ProjectResultsFiles.as_view(),
+        name="results_files",
+    ),
     path("v1/batches", batches.Batches.as_view(), name="batches"),
     path(_BATCH, batches.BatchById.as_view(), name="batch"),
     path(f"{_BATCH}/publish", batches.PublishBatch.as_view(), name="publish"),

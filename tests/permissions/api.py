@@ -51,6 +51,10 @@ def _by(status: int, who: str) -> str:
 
 _PROJECT = {"title": "New", "reward": "0.05"}
 _NO = {"feedback": "The answer is empty."}
+_RESULTS_FILE = (
+    b"HITId,AssignmentId,WorkerId,AssignmentStatus,AcceptTime,SubmitTime\n"
+    b"3OLDER,3OLDERANSWER,AWANDA,Approved,Wed Nov 20 21:03:26 PST 2019,Wed Nov 20 21:04:26 PST 2019\n"
+)
 
 TABLE = [
     # Open to everybody: it holds no data.
@@ -77,6 +81,14 @@ TABLE = [
         _of("project"),
         {},
         lambda: {"file": SimpleUploadedFile("x.csv", b"text\nhello\n")},
+    ),
+    Asked(
+        "results_files",
+        "post",
+        _by(202, "managers"),
+        _of("project"),
+        {},
+        lambda: {"file": SimpleUploadedFile("results.csv", _RESULTS_FILE)},
     ),
     Asked("batches", "get", READ),
     Asked("batch", "get", TEAM_READS, _of("batch")),
