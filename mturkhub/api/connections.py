@@ -26,7 +26,12 @@ class BalanceShown(serializers.Serializer[Any]):
     as_of = serializers.DateTimeField(
         source="balance_at", allow_null=True, help_text="When the market said so."
     )
-    is_real_money = serializers.BooleanField()
+    is_real_money = serializers.SerializerMethodField(
+        help_text="Whether it is Amazon's money: true of production alone."
+    )
+
+    def get_is_real_money(self, connection: Connection) -> bool:
+        return connection.environment == Environment.PRODUCTION
 
 
 class BalanceQuery(Fields):

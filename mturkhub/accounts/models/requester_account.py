@@ -131,5 +131,5 @@ class Connection(models.Model):
 
     @property
     def is_real_money(self) -> bool:
-        """Whether what is spent here is money; the sandbox always says 10,000 dollars."""
+        """Whether what is spent here goes off a balance; the sandbox always says 10,000 dollars."""
         return self.environment != Environment.SANDBOX
