@@ -129,6 +129,12 @@ def plan_adoption(connection: Connection, chosen: ForeignHITQuerySet) -> Adoptio
     )
 
 
+def bound_in(foreign: ForeignHIT, schedule: str) -> Decimal:
+    """What may still have to be paid for the answers to one HIT; dollars, with the fee."""
+    fee = fee_per_assignment(foreign.reward, foreign.max_assignments, schedule)
+    return (foreign.reward + fee) * foreign.bound
+
+
 def check_budgets(plan: AdoptionPlan, project: Project | None, connection: Connection, *, by: Actor) -> None:
     """Raise unless what is bound fits into the budgets it will count in, as things stand; the Job reserves it."""
     team = connection.account.team

@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet, Sum
 
 from mturkhub.accounts.models import Connection
 from mturkhub.common import clock
+from mturkhub.common.models import Installation
 from mturkhub.gateway.records import RemoteHIT
 from projects.annotations import read_annotation
-from projects.models import HIT, ForeignHIT
+from projects.models import HIT, ForeignHIT, Sweep
 
 # The requester site writes "BatchId:123;OriginalHitTemplateId:456;", and so do we.
 _ORIGIN = re.compile(r"BatchId:(\d{1,20});")
@@ -122,6 +123,22 @@ def note_gone(connection: Connection, seen: set[int], *, begun_at: datetime) -> 
     if not absent:
         return 0
     return ForeignHIT.objects.listed().filter(pk__in=absent).update(gone_at=clock.now())
+
+
+def makers_on(connection: Connection) -> list[dict[str, Any]]:
+    """Per installation, None for nobody's: how many HITs are listed, and how many answers wait in them."""
+    listed = ForeignHIT.objects.listed().filter(connection=connection).with_answers_waiting().order_by()
+    counted = listed.values("installation").annotate(hits=Count("pk"), waiting=Sum("waiting"))
+    ours = Installation.current_id()
+    return [
+        {**each, "is_other": each["installation"] not in (None, ours)}
+        for each in counted.order_by("-hits", "installation")
+    ]
+
+
+def newest_look(connection: Connection) -> Sweep | None:
+    """The last time the account was looked through from end to end."""
+    return Sweep.objects.filter(connection=connection, is_complete=True).order_by("-begun_at").first()
 
 
 def with_answers_elsewhere(connections: QuerySet[Connection]) -> QuerySet[Connection]:

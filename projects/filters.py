@@ -224,9 +224,11 @@ class ForeignFilter:
     def query(self, **more: str) -> str:
         return urlencode({**self.values, **more})
 
-    def page(self, connection: Connection, place: str = "", size: int = PAGE) -> "Page":
+    def page(
+        self, connection: Connection, place: str = "", size: int = PAGE, total: int | None = None
+    ) -> "Page":
         search = self._search if self.text else None
-        return page_of(self._listed(connection).order_by("-id"), place, size, search=search)
+        return page_of(self._listed(connection).order_by("-id"), place, size, search=search, total=total)
 
     def apply(self, connection: Connection) -> ForeignHITQuerySet:
         """All that match."""

@@ -11,6 +11,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from mturkhub.accounts.actions.invitations import invite
 from mturkhub.accounts.models import AccountGrant, ApiToken, Connection, Invitation, Team, User
 from mturkhub.common import clock
+from mturkhub.common.models import Installation
 from mturkhub.intentions.models import Job
 from projects.actions.results import upload_results
 from projects.actions.reviews import approve_assignment
@@ -71,6 +72,8 @@ class World:
 
 @pytest.fixture
 def world(team, connection, olive, mina) -> World:
+    # Made on first use, which is no change of what is asked for.
+    Installation.current_id()
     # Nobody listens there: a page that asks MTurk gets its answer at once.
     connection.endpoint = "http://127.0.0.1:9"
     connection.save()

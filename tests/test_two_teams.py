@@ -148,10 +148,16 @@ def test_no_list_of_one_team_names_anything_of_the_other(stan, world):  # noqa: 
     assert told == {}
 
 
+# By script as well, the account's own is not the other team's.
+OF_THE_ACCOUNT = {"hits_elsewhere", "look", "adopt", "import_history"}
+
+
 def test_nothing_of_one_team_exists_for_the_scripts_of_the_other(stan, world):  # noqa: F811
     script = script_of(stan)
     script.get("projects")
-    asked_for = [each for each in api.TABLE if each.expected()["stan"] == 404]
+    asked_for = [
+        each for each in api.TABLE if each.expected()["stan"] == 404 and each.name not in OF_THE_ACCOUNT
+    ]
     before, wrong = everything(), {}
     for asked in asked_for:
         with transaction.atomic():
@@ -164,6 +170,21 @@ def test_nothing_of_one_team_exists_for_the_scripts_of_the_other(stan, world):  
     assert wrong == {}
     # MTurk's own ids open nothing either.
     assert script.post(f"assignments/{world.assignment.mturk_id}/approve").status_code == 404
+
+
+def test_by_script_too_an_account_is_looked_into_by_its_own_team_alone(stan, world, direction):  # noqa: F811
+    script = script_of(stan)
+    script.get("projects")
+    before, wrong = everything(), {}
+    for asked in [each for each in api.TABLE if each.name in OF_THE_ACCOUNT]:
+        expected = 403 if direction == "the borrower asks" else asked.expected()["olive"]
+        with transaction.atomic():
+            status = ask_with(script, asked, world).status_code
+            if status != expected or (status >= 400 and everything() != before):
+                wrong[asked.name, asked.method] = status
+            transaction.set_rollback(True)
+
+    assert wrong == {}
 
 
 def test_no_list_by_script_names_anything_of_the_other(stan, world):  # noqa: F811

@@ -1,4 +1,4 @@
-"""Answers: listed, looked at, decided one by one, or many by a filter; and the Jobs that decide many."""
+"""Answers: listed, looked at, decided one by one, or many by a filter."""
 
 import uuid
 from collections.abc import Callable
@@ -15,12 +15,13 @@ from mturkhub.accounts.permissions import check_can
 from mturkhub.api.base import ApiView, find
 from mturkhub.api.batches import BatchView
 from mturkhub.api.fields import Dollars, DollarsSent, Fields, Text
+from mturkhub.api.jobs import JobShown
 from mturkhub.api.paging import USUAL, PageFields, check_place, listed
 from mturkhub.api.problems import Refused
 from mturkhub.api.repeating import once
 from mturkhub.api.schema import KEY, listing
 from mturkhub.common.errors import ActionRefused
-from mturkhub.intentions.models import IntentionState, Job, JobState
+from mturkhub.intentions.models import IntentionState
 from mturkhub.workers.naming import shown_ids
 from projects.actions import reviews
 from projects.actions.payments import retry_bonus, send_bonus
@@ -118,18 +119,6 @@ class AssignmentShown(serializers.Serializer[Any]):
     left_out = serializers.BooleanField()
     input = serializers.DictField()
     output = serializers.DictField(help_text="Field → its value, or the list of its values.")
-
-
-class JobShown(serializers.Serializer[Any]):
-    id = serializers.UUIDField(source="public_id")
-    title = serializers.CharField()
-    state = serializers.ChoiceField(JobState.choices)
-    total = serializers.IntegerField()
-    done = serializers.IntegerField()
-    outcome = serializers.CharField(help_text="A sentence, once it has ended.")
-    by = serializers.CharField()
-    created_at = serializers.DateTimeField()
-    finished_at = serializers.DateTimeField(allow_null=True)
 
 
 def _with_everything(found: QuerySet[Assignment]) -> QuerySet[Assignment]:
@@ -346,12 +335,3 @@ class RejectBatch(_Decide):
     def post(self, request: Request, public_id: uuid.UUID) -> Response:
         """Reject the waiting answers that match, exactly those there are now; a Job does it."""
         return self.decided(public_id)
-
-
-class JobById(ApiView):
-    @extend_schema(operation_id="jobs_get", responses=JobShown)
-    def get(self, request: Request, public_id: uuid.UUID) -> Response:
-        """How far bulk work has come."""
-        return Response(
-            JobShown(find(Job.objects.for_actor(self.actor).select_related("by"), public_id)).data
-        )

@@ -17,17 +17,18 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from mturkhub.accounts.models import Connection, Environment
+from mturkhub.accounts.models import Connection
 from mturkhub.accounts.permissions import Permission, check_can
 from mturkhub.api.base import ApiView, find
-from mturkhub.api.connections import choose_connection
+from mturkhub.api.connections import WhereBody, choose_connection
 from mturkhub.api.fields import ConnectionField, Dollars, DollarsSent, Fields, Seconds, Text
+from mturkhub.api.files import arrived, file_refused
 from mturkhub.api.forms import as_form, form_values
 from mturkhub.api.paging import PageFields, listed, page_from
 from mturkhub.api.problems import Refused
 from mturkhub.api.repeating import once
 from mturkhub.api.schema import KEY, listing
-from mturkhub.common.stored_files import ArrivedFile, store_what_arrives
+from mturkhub.common.stored_files import store_what_arrives
 from projects import exporting, results_table
 from projects.actions import batches as actions
 from projects.actions.uploads import change_batch, check_again, create_batch, drop_bad_lines, take_file
@@ -45,16 +46,10 @@ _WHERE = ("connection", "environment")
 # What is sent ------------------------------------------------------------------------------------
 
 
-class SettingsBody(Fields):
+class SettingsBody(WhereBody):
     """A draft's settings; the project's, unless given."""
 
     name = Text(required=False, max_length=100)
-    connection = serializers.UUIDField(required=False, help_text="The id of one of the team's connections.")
-    environment = serializers.ChoiceField(
-        Environment.choices,
-        required=False,
-        help_text="Instead of a connection, where the team has exactly one of it; local unless given.",
-    )
     reward = DollarsSent(required=False, help_text="For one answer, fee not included.")
     max_assignments = serializers.IntegerField(required=False, help_text="Answers per row.")
     estimated_duration = Seconds(required=False, help_text="What one answer really takes.")
@@ -335,10 +330,7 @@ def checked_settings(batch: Batch, given: dict[str, Any], connection: Connection
 
 def _clean_upload(project: Project, given: dict[str, Any], by: Any) -> BatchUpload:
     """The file, checked; raises a refusal that names its bad lines unless they are to be dropped."""
-    file = given["file"]
-    if not isinstance(file, ArrivedFile):
-        raise Refused("file: The file is empty.", errors={"file": ["The file is empty."]})
-    upload = take_file(project, by=by, file=file.stored, at_once=True)
+    upload = take_file(project, by=by, file=arrived(given["file"]), at_once=True)
     report = check_again(upload)
     if report is None or report.stops:
         raise _unusable(report)
@@ -350,17 +342,12 @@ def _clean_upload(project: Project, given: dict[str, Any], by: Any) -> BatchUplo
 def _unusable(report: BatchReport | None) -> Refused:
     if report is None:
         return Refused("The project's template has just changed. Send the file again.", status=409)
-    lines = [
-        {"line": each.line, "column": each.column, "found": each.found, "sentence": each.sentence}
-        for each in report.issues
-    ]
-    stops = report.stops
     count = report.bad_lines
-    told = stops or [
+    told = report.stops or [
         f"{count:,} line{'s' if count != 1 else ''} of the file cannot be used; bad_lines names them. Mend the file, "
         "or send drop_bad_lines=true. Nothing was saved."
     ]
-    return Refused(told[0], errors={"file": told}, bad_lines=lines, bad_lines_total=count)
+    return file_refused(told, report.issues, count)
 
 
 class BatchById(BatchView):

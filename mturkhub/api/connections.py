@@ -26,7 +26,12 @@ class BalanceShown(serializers.Serializer[Any]):
     as_of = serializers.DateTimeField(
         source="balance_at", allow_null=True, help_text="When the market said so."
     )
-    is_real_money = serializers.BooleanField()
+    is_real_money = serializers.SerializerMethodField(
+        help_text="Whether it is Amazon's money: true of production alone."
+    )
+
+    def get_is_real_money(self, connection: Connection) -> bool:
+        return connection.environment == Environment.PRODUCTION
 
 
 class BalanceQuery(Fields):
@@ -45,6 +50,15 @@ class Balance(ApiView):
         rows = Connection.objects.for_actor(self.actor).with_balance_seen(self.actor).filter(**chosen)
         found = BalanceShown(rows.order_by("environment", "name"), many=True).data
         return Response({"results": found})
+
+
+class WhereBody(Fields):
+    connection = serializers.UUIDField(required=False, help_text="The id of one of the team's connections.")
+    environment = serializers.ChoiceField(
+        Environment.choices,
+        required=False,
+        help_text="Instead of a connection, where the team has exactly one of it; local unless given.",
+    )
 
 
 def choose_connection(given: dict[str, Any], *, by: Actor, team_id: int) -> Connection:

@@ -45,6 +45,14 @@ _PROBLEM = {
             },
         },
         "connections": {"type": "array", "items": {"type": "object"}},
+        "encodings": {
+            "type": "array",
+            "description": "In which a file that is no UTF-8 can be read.",
+            "items": {
+                "type": "object",
+                "properties": {"encoding": {"type": "string"}, "name": {"type": "string"}},
+            },
+        },
         "request_id": {"type": "string", "description": "Under which the server's log has it."},
     },
 }

@@ -2,22 +2,44 @@
 
 from django.urls import path
 
-from mturkhub.api import assignments, batches, changing, connections, documents, ledger, projects, rows
+from mturkhub.api import (
+    assignments,
+    batches,
+    changing,
+    connections,
+    documents,
+    elsewhere,
+    jobs,
+    ledger,
+    projects,
+    results_files,
+    rows,
+)
 
 app_name = "api"
 
 # Names of path converters as the views call them.
 _BATCH = "v1/batches/<uuid:public_id>"
 _ASSIGNMENT = "v1/assignments/<str:name>"
+_CONNECTION = "v1/connections/<uuid:public_id>"
 
 urlpatterns = [
     path("docs/", documents.docs, name="docs"),
     path("v1/openapi.json", documents.OpenApi.as_view(), name="openapi"),
     path("v1/balance", connections.Balance.as_view(), name="balance"),
+    path(f"{_CONNECTION}/hits-elsewhere", elsewhere.HITsElsewhere.as_view(), name="hits_elsewhere"),
+    path(f"{_CONNECTION}/look", elsewhere.Look.as_view(), name="look"),
+    path(f"{_CONNECTION}/adopt", elsewhere.Adopt.as_view(), name="adopt"),
+    path(f"{_CONNECTION}/import-history", elsewhere.ImportHistory.as_view(), name="import_history"),
     path("v1/ledger", ledger.Ledger.as_view(), name="ledger"),
     path("v1/projects", projects.Projects.as_view(), name="projects"),
     path("v1/projects/<uuid:public_id>", projects.ProjectById.as_view(), name="project"),
     path("v1/projects/<uuid:public_id>/batches", batches.ProjectBatches.as_view(), name="project_batches"),
+    path(
+        "v1/projects/<uuid:public_id>/results-files",
+        results_files.ProjectResultsFiles.as_view(),
+        name="results_files",
+    ),
     path("v1/batches", batches.Batches.as_view(), name="batches"),
     path(_BATCH, batches.BatchById.as_view(), name="batch"),
     path(f"{_BATCH}/publish", batches.PublishBatch.as_view(), name="publish"),
@@ -52,5 +74,5 @@ urlpatterns = [
     path(f"{_ASSIGNMENT}/leave-out", assignments.LeaveOutAssignment.as_view(), name="leave_out"),
     path(f"{_ASSIGNMENT}/take-back-in", assignments.TakeInAssignment.as_view(), name="take_back_in"),
     path("v1/bonuses/<uuid:public_id>/retry", assignments.RetryBonus.as_view(), name="retry_bonus"),
-    path("v1/jobs/<uuid:public_id>", assignments.JobById.as_view(), name="job"),
+    path("v1/jobs/<uuid:public_id>", jobs.JobById.as_view(), name="job"),
 ]

@@ -163,6 +163,12 @@ class Job(models.Model):
     def __str__(self) -> str:
         return self.title
 
+    @property
+    def passed_over(self) -> list[str]:
+        """Why some targets were passed over; the first reasons."""
+        outcomes = self.items.exclude(outcome__in=["", "done"]).values_list("outcome", flat=True)
+        return list(outcomes.distinct()[:5])
+
 
 class JobItem(models.Model):
     """One target of a Job and what came of it."""

@@ -48,7 +48,7 @@ def adopt_hits(
         if unconfirmed := [maker for maker in plan.makers if maker not in confirmed]:
             raise ActionRefused(
                 f"Some of these HITs were made by the installation {unconfirmed[0]}, which may still work with them. "
-                "Tick that you know, then adopt them. Nothing was changed.",
+                "Confirm that you know, then adopt them. Nothing was changed.",
                 status=400,
             )
         check_budgets(plan, project, connection, by=by)

@@ -1,10 +1,8 @@
 """What was made elsewhere on an account: the list for its owners, and adopting from it."""
 
 import uuid
-from typing import Any
 
 from django.contrib import messages
-from django.db.models import Count, Sum
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -16,9 +14,9 @@ from mturkhub.common.errors import ActionRefused
 from mturkhub.common.models import Installation
 from projects.actions import elsewhere as actions
 from projects.adopting import plan_adoption
+from projects.elsewhere import makers_on, newest_look
 from projects.filters import FOREIGN_SHOWN, ForeignFilter, public_id_or_none
 from projects.forms.elsewhere import IntoProjectForm
-from projects.models import ForeignHIT, Sweep
 from projects.models.foreign_hit import ForeignHITQuerySet
 
 
@@ -35,7 +33,7 @@ def made_elsewhere(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     connection = _owned(request, public_id)
     chosen = ForeignFilter.read(request.GET)
     page = chosen.page(connection, request.GET.get("at", ""))
-    makers = _makers(connection)
+    makers = makers_on(connection)
     own = [each for each in makers if not each["is_other"]]
     context = {
         "nav": "connections",
@@ -48,8 +46,8 @@ def made_elsewhere(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
         "after_backup": sum(each["hits"] for each in own if each["installation"]),
         "others": [each for each in makers if each["is_other"]],
         "ours": Installation.current_id(),
-        "newest": Sweep.objects.filter(connection=connection, is_complete=True).order_by("-begun_at").first(),
-        "is_looking": bool(connection.sweep_wanted_at or connection.sweep_lease_until),
+        "newest": newest_look(connection),
+        "is_looking": connection.is_being_swept,
         "here": chosen.query(),
         "newer": chosen.query(at=page.newer) if page.newer else "",
         "older": chosen.query(at=page.older) if page.older else "",
@@ -57,22 +55,11 @@ def made_elsewhere(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     return render(request, "projects/made_elsewhere.html", context)
 
 
-def _makers(connection: Connection) -> list[dict[str, Any]]:
-    """Per installation, None for nobody's: how many HITs are listed, and how many answers wait in them."""
-    listed = ForeignHIT.objects.listed().filter(connection=connection).with_answers_waiting().order_by()
-    counted = listed.values("installation").annotate(hits=Count("pk"), waiting=Sum("waiting"))
-    ours = Installation.current_id()
-    return [
-        {**each, "is_other": each["installation"] not in (None, ours)}
-        for each in counted.order_by("-hits", "installation")
-    ]
-
-
 @require_safe
 def elsewhere_count(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     """What the page of the Connection says of it; nothing where there is nothing to say."""
     connection = _owned(request, public_id)
-    makers = _makers(connection)
+    makers = makers_on(connection)
     context = {
         "connection": connection,
         "hits": sum(each["hits"] for each in makers),

@@ -304,7 +304,7 @@ def job(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
         "batch": batch,
         "confirming": waiting_for_mturk,
         "is_running": found.state == JobState.RUNNING or waiting_for_mturk,
-        "passed_over": found.items.exclude(outcome__in=["", "done"]).values("outcome").distinct()[:5],
+        "passed_over": found.passed_over,
     }
     return render(request, "projects/_job.html" if request.htmx else "projects/job.html", context)
 

@@ -410,14 +410,18 @@ def test_the_balance_of_each_connection_is_as_its_market_last_said(as_mina, conn
         account__team=stan.team, name="Lent", environment="sandbox", balance=Decimal("5.00")
     )
     AccountGrantFactory(account=lent.account, team=connection.account.team, permissions=[Loan.PUBLISH])
+    ConnectionFactory(
+        account=connection.account, name="Amazon", environment="production", balance=Decimal("7.00")
+    )
 
     told = as_mina.get("balance").json()["results"]
 
     assert [(each["connection"]["name"], each["available"], each["is_real_money"]) for each in told] == [
-        ("Local", "9998.80", True),
+        ("Local", "9998.80", False),
+        ("Amazon", "7.00", True),
         ("Lent", None, False),
     ]
-    assert as_mina.get("balance?environment=sandbox").json()["results"] == told[1:]
+    assert as_mina.get("balance?environment=sandbox").json()["results"] == told[2:]
 
 
 def test_what_is_paid_and_held_follows_the_answers(as_mina, live):

@@ -121,6 +121,7 @@ def _real(path: str, world: World) -> dict[str, Any]:  # noqa: F811
     for part, other in {
         "/projects/": world.project,
         "/jobs/": world.job,
+        "/connections/": world.connection,
         "/bonuses/": world.refused_bonus,
         "/publish": world.draft,
     }.items():

@@ -15,6 +15,7 @@ SCRIPTS = ("olive", "mina", "ravi", "vera", "stan", "nobody", "narrow")
 READ = "200 200 200 200 200 401 200"
 TEAM_READS = "200 200 200 200 404 401 200"
 RESULTS = "200 200 200 200 404 401 403"
+OWNERS = "200 403 403 403 404 401 403"
 # Allowed, and the state forbids it: nothing waits to be paused, nothing has failed.
 NOT_NOW = "409 409 403 403 404 401 403"
 
@@ -50,11 +51,21 @@ def _by(status: int, who: str) -> str:
 
 _PROJECT = {"title": "New", "reward": "0.05"}
 _NO = {"feedback": "The answer is empty."}
+_RESULTS_FILE = (
+    b"HITId,AssignmentId,WorkerId,AssignmentStatus,AcceptTime,SubmitTime\n"
+    b"3OLDER,3OLDERANSWER,AWANDA,Approved,Wed Nov 20 21:03:26 PST 2019,Wed Nov 20 21:04:26 PST 2019\n"
+)
 
 TABLE = [
     # Open to everybody: it holds no data.
     Asked("openapi", "get", "200 200 200 200 200 200 200"),
     Asked("balance", "get", READ),
+    # What was made elsewhere on an account is its owners' alone; nothing is there to be adopted.
+    Asked("hits_elsewhere", "get", OWNERS, _of("connection")),
+    Asked("look", "get", OWNERS, _of("connection")),
+    Asked("look", "post", OWNERS, _of("connection")),
+    Asked("adopt", "post", "409 403 403 403 404 401 403", _of("connection"), {}),
+    Asked("import_history", "post", "202 403 403 403 404 401 403", _of("connection"), {}),
     # Of the own team; Workers under pseudonyms where that is all one may see.
     Asked("ledger", "get", READ),
     Asked("projects", "get", READ),
@@ -70,6 +81,14 @@ TABLE = [
         _of("project"),
         {},
         lambda: {"file": SimpleUploadedFile("x.csv", b"text\nhello\n")},
+    ),
+    Asked(
+        "results_files",
+        "post",
+        _by(202, "managers"),
+        _of("project"),
+        {},
+        lambda: {"file": SimpleUploadedFile("results.csv", _RESULTS_FILE)},
     ),
     Asked("batches", "get", READ),
     Asked("batch", "get", TEAM_READS, _of("batch")),

@@ -125,6 +125,11 @@ class Connection(models.Model):
         return self.name
 
     @property
+    def is_being_swept(self) -> bool:
+        """Or about to be."""
+        return bool(self.sweep_wanted_at or self.sweep_lease_until)
+
+    @property
     def is_real_money(self) -> bool:
-        """Whether what is spent here is money; the sandbox always says 10,000 dollars."""
+        """Whether what is spent here goes off a balance; the sandbox always says 10,000 dollars."""
         return self.environment != Environment.SANDBOX
