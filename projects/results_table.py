@@ -9,11 +9,11 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import chain
+from itertools import chain, groupby
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Count, Max, Q
+from django.db.models import Count, Q
 
 from mturkhub.accounts.actors import Actor
 from mturkhub.accounts.permissions import Permission, check_can
@@ -27,10 +27,20 @@ from projects.exporting import USUAL, Chosen, answer_fields
 from projects.models import Assignment, Batch
 from projects.states import AssignmentStatus
 
-# Rows whose answers are asked for at a time, and lines fetched at a time; an answer, and its row, may be 64 KB.
-ROWS, CHUNK = 40_000, 500
+# Lines fetched at a time; an answer, and its row, may be 64 KB.
+CHUNK = 500
 # Of one call to `concat`; Postgres takes 100.
 ARGUMENTS = 90
+
+
+@dataclass(frozen=True)
+class Same:
+    """A piece of a cell that is the same in every line of a batch. Any other piece is an SQL expression."""
+
+    text: str
+
+
+Piece = str | Same
 
 
 def results_csv(
@@ -57,33 +67,48 @@ def _defused(lines: str) -> str:
 
 def _lines(batch: Batch, by: Actor, chosen: Chosen, fields: list[str]) -> Iterator[str]:
     """Some lines at a time, with a cell for each of these answer fields."""
-    last = batch.rows.aggregate(last=Max("number"))["last"] or 0
     cells, values = _cells(batch, fields)
-    values |= _workers(batch, by) | {
-        "batch": batch.pk,
-        "with_left_out": chosen.with_left_out,
-        "with_rejected": chosen.with_rejected,
-        "since": chosen.since,
-        "until": chosen.until,
-    }
-    sql = f"select {_line_of(cells)} {_ANSWERS}"
-    for first in range(1, last + 1, ROWS):
-        with transaction.atomic(), connection.cursor() as zone, connection.chunked_cursor() as cursor:
-            zone.execute("set local time zone 'America/Los_Angeles'")
-            cursor.execute(sql, values | {"first": first, "last": first + ROWS - 1})
-            while found := cursor.fetchmany(CHUNK):
-                yield "".join(line for (line,) in found)
-            # Whoever reads times in the same transaction takes them for this zone's.
-            zone.execute("set local time zone %s", [connection.timezone_name])
+    line, same = _line_of(cells)
+    values |= (
+        _workers(batch, by)
+        | same
+        | {
+            "batch": batch.pk,
+            "with_left_out": chosen.with_left_out,
+            "with_rejected": chosen.with_rejected,
+            "since": chosen.since,
+            "until": chosen.until,
+        }
+    )
+    with transaction.atomic(), connection.cursor() as setting, connection.chunked_cursor() as cursor:
+        setting.execute("set local time zone 'America/Los_Angeles'")
+        # All lines will be read, not the first tenth of them.
+        setting.execute("set local cursor_tuple_fraction = 1")
+        cursor.execute(f"select {line} {_ANSWERS}", values)
+        while found := cursor.fetchmany(CHUNK):
+            yield "".join(line for (line,) in found)
+        # Whoever reads times in the same transaction takes them for this zone's.
+        setting.execute("set local time zone %s", [connection.timezone_name])
 
 
-def _line_of(cells: list[str]) -> str:
-    """The expression for a line: all cells quoted, with commas between them. Nothing is written for null."""
-    parts = ["""'"'""", *chain.from_iterable((cell, """'","'""") for cell in cells)]
-    parts[-1] = """E'"\\r\\n'"""
+def _line_of(cells: list[list[Piece]]) -> tuple[str, dict[str, str]]:
+    """The expression for a line, all cells quoted, with commas between them, and the values in it. Nothing is written for null."""
+    pieces: list[Piece] = [Same('"')]
+    for cell in cells:
+        pieces += [*cell, Same('","')]
+    pieces[-1] = Same('"\r\n')
+    parts: list[str] = []
+    values: dict[str, str] = {}
+    for is_same, some in groupby(pieces, key=lambda piece: isinstance(piece, Same)):
+        if is_same:
+            name = f"same_{len(parts)}"
+            values[name] = "".join(piece.text for piece in some if isinstance(piece, Same))
+            parts.append(f"%({name})s")
+        else:
+            parts += (piece for piece in some if isinstance(piece, str))
     while len(parts) > 1:
         parts = [f"concat({', '.join(some)})" for some in _portions(parts)]
-    return parts[0]
+    return parts[0], values
 
 
 def _portions(parts: list[str]) -> Iterator[list[str]]:
@@ -99,7 +124,7 @@ from projects_assignment a
     left join projects_assignmentanswer x on x.assignment_id = a.id
     left join unnest(%(workers)s::bigint[], %(names)s::text[], %(ever)s::text[], %(month)s::text[], %(week)s::text[])
         as w (id, name, ever, month, week) on w.id = a.worker_id
-where r.batch_id = %(batch)s and r.number between %(first)s and %(last)s
+where a.batch_id = %(batch)s
     and (%(with_left_out)s or a.left_out_at is null)
     and (%(with_rejected)s or a.status <> 'Rejected')
     and (%(since)s::timestamptz is null or a.collected_at >= %(since)s)
@@ -108,55 +133,55 @@ order by r.number, a.submitted_at, a.id
 """
 
 
-def _cells(batch: Batch, fields: list[str]) -> tuple[list[str], dict[str, Any]]:
-    """An SQL expression for each column, and the values in them."""
-    values: dict[str, Any] = {
-        "title": batch.title,
-        "description": batch.description,
-        "keywords": batch.keywords,
-        "reward": f"${batch.reward}",
-        "duration": _seconds(batch.assignment_duration),
-        "delay": _seconds(batch.auto_approval_delay),
-        "annotation": ANNOTATION.format(
-            batch=batch.pk, project=batch.project_id, installation=Installation.current_id(), hit="%s"
-        ),
-    }
-    cells = [
-        _quoted("h.mturk_id"),
-        _quoted("t.mturk_id"),
-        _quoted("%(title)s"),
-        _quoted("%(description)s"),
-        _quoted("%(keywords)s"),
-        "%(reward)s",
-        _time("h.mturk_created_at"),
-        "h.max_assignments",
-        _quoted("h.annotation") if batch.is_from_elsewhere else "format(%(annotation)s, h.public_id)",
-        "%(duration)s",
-        "%(delay)s",
-        _time("h.expires_at"),
-        "''",
-        "''",
-        _quoted("a.mturk_id"),
-        _quoted("w.name"),
-        _quoted("a.status"),
-        _time("a.accepted_at"),
-        _time("a.submitted_at"),
-        _time("a.auto_approval_at"),
-        _time("a.approved_at"),
-        _time("a.rejected_at"),
-        _quoted("a.feedback"),
-        "trunc(extract(epoch from a.work_time))",
-        "w.ever",
-        "w.month",
-        "w.week",
+def _cells(batch: Batch, fields: list[str]) -> tuple[list[list[Piece]], dict[str, Any]]:
+    """The pieces of each column's cell, and the values in them."""
+    cells: list[list[Piece]] = [
+        [_quoted("h.mturk_id")],
+        [_quoted("t.mturk_id")],
+        _same(batch.title),
+        _same(batch.description),
+        _same(batch.keywords),
+        _same(f"${batch.reward}"),
+        [_time("h.mturk_created_at")],
+        ["h.max_assignments"],
+        [_quoted("h.annotation")] if batch.is_from_elsewhere else _annotation(batch),
+        _same(_seconds(batch.assignment_duration)),
+        _same(_seconds(batch.auto_approval_delay)),
+        [_time("h.expires_at")],
+        [],
+        [],
+        [_quoted("a.mturk_id")],
+        [_quoted("w.name")],
+        ["a.status"],
+        [_time("a.accepted_at")],
+        [_time("a.submitted_at")],
+        [_time("a.auto_approval_at")],
+        [_time("a.approved_at")],
+        [_time("a.rejected_at")],
+        [_quoted("a.feedback")],
+        ["trunc(extract(epoch from a.work_time))"],
+        ["w.ever"],
+        ["w.month"],
+        ["w.week"],
     ]
+    values: dict[str, Any] = {}
     for number, name in enumerate(batch.columns):
         values[f"input_{number}"] = name
-        cells.append(_quoted(_as_text(f"r.input -> %(input_{number})s")))
+        cells.append([_quoted(_as_text(f"r.input -> %(input_{number})s"))])
     for number, name in enumerate(fields):
         values[f"field_{number}"] = name
-        cells.append(_quoted(_joined(f"x.fields -> %(field_{number})s")))
-    return cells + ["''"] * len(DECISION_COLUMNS), values
+        cells.append([_quoted(_joined(f"x.fields -> %(field_{number})s"))])
+    return cells + [[] for _ in DECISION_COLUMNS], values
+
+
+def _annotation(batch: Batch) -> list[Piece]:
+    before, after = ANNOTATION.split("{hit}")
+    names = {"batch": batch.pk, "project": batch.project_id, "installation": Installation.current_id()}
+    return [Same(before.format(**names)), "h.public_id", Same(after.format(**names))]
+
+
+def _same(text: str) -> list[Piece]:
+    return [Same(text.replace('"', '""'))]
 
 
 def _seconds(length: timedelta) -> str:
