@@ -20,27 +20,27 @@ ResultT = TypeVar("ResultT")
 
 def answer_all(title: str, answers: int) -> None:
     """Have as many Workers as there are answers per HIT answer each HIT of the title."""
-    hits, workers = _patiently(partial(_find, title, answers))
+    missing = _patiently(partial(_find, title, answers))
 
     def work(first: int) -> None:
-        for number in range(first, answers, THREADS):
-            for hit in hits:
-                _patiently(partial(_answer, hit, workers[number]))
+        for hit, worker in missing[first::THREADS]:
+            _patiently(partial(_answer, hit, worker))
         connection.close()
 
     with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(work, range(min(THREADS, answers))))
+        list(pool.map(work, range(THREADS)))
 
 
-def _find(title: str, answers: int) -> tuple[list[int], list[int]]:
-    """Keys of the HITs and of the Workers."""
+def _find(title: str, answers: int) -> list[tuple[int, int]]:
+    """Keys of each HIT and each Worker who has not answered it."""
     from marketplace import crowd
-    from marketplace.models import HIT
+    from marketplace.models import HIT, Assignment
 
-    hits = HIT.objects.filter(hit_type__title=title).order_by("pk")
-    return list(hits.values_list("pk", flat=True)), [
-        crowd.pretend_worker(f"{title} {number}").pk for number in range(answers)
-    ]
+    hits = HIT.objects.filter(hit_type__title=title).order_by("pk").values_list("pk", flat=True)
+    workers = [crowd.pretend_worker(f"{title} {number}").pk for number in range(answers)]
+    given = Assignment.objects.filter(hit__hit_type__title=title, submitted_at__isnull=False)
+    done = set(given.values_list("hit_id", "worker_id"))
+    return [(hit, worker) for worker in workers for hit in hits if (hit, worker) not in done]
 
 
 def _answer(hit_key: int, worker_key: int) -> None:
