@@ -17,7 +17,6 @@ from mturkhub.accounts.permissions import Permission, can
 from mturkhub.common import clock
 from mturkhub.common.errors import ActionRefused
 from mturkhub.common.money import dollars
-from mturkhub.gateway.fees import fee_per_assignment
 from mturkhub.intentions.models import IntentionState, Job, JobState, Operation
 from mturkhub.workers.naming import shown_ids
 from projects import rules
@@ -107,7 +106,6 @@ def _evidence(
     names |= shown_ids(batch.team_id, [answer.worker_id for answer in siblings], request.actor)
     order = [answer.pk for answer in queue]
     place = order.index(current.pk) if current.pk in order else -1
-    fee = fee_per_assignment(batch.reward, current.hit.max_assignments, batch.connection.fee_schedule)
     record = Assignment.objects.filter(team_id=batch.team_id, worker=current.worker_id)
     return {
         "worker": names.get(current.worker_id, ""),
@@ -115,7 +113,7 @@ def _evidence(
         "fields": sorted(current.answer.fields.items()),
         "siblings": [(answer, names.get(answer.worker_id, "")) for answer in siblings],
         "sibling_count": others.count(),
-        "price": batch.reward + fee,
+        "price": current.hit.price_each,
         "wage": hourly_wage(batch.reward, current.work_time),
         "refused_decision": _refused_decision(current),
         "bonuses": current.bonuses.select_related("by").order_by("pk"),
