@@ -104,7 +104,7 @@ def test_pasted_lines_are_checked_like_a_file(address, mina, pasted):
         ({"pasted": "  \n "}, "Choose a file, or paste lines with the column names first."),
         ({"pasted": "text\na\x00b\n"}, "Null characters are not allowed."),
         ({"file": SimpleUploadedFile("x.csv", b"")}, "The submitted file is empty."),
-        ({"pasted": "x" * 4_000_001}, "Ensure this value has at most 4000000 characters"),
+        ({"pasted": "x" * 4_000_001}, "“Or paste the lines” takes at most 4,000,000 characters"),
     ],
 )
 def test_without_a_file_or_lines_the_page_comes_back_with_a_sentence(address, mina, data, sentence):
