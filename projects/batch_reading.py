@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from typing import Any, BinaryIO
 
 from mturkhub.common.encodings import UTF_8, NotUTF8, Offer
@@ -19,6 +20,8 @@ from projects.placeholders import Match, as_text, fill, match_columns
 # Named on the page; the rest is counted by kind and can be downloaded.
 SHOWN_ISSUES = 50
 SHOWN_EMPTY = 10
+# Lines in which good ones are looked for to be shown.
+SEARCHED = 10_000
 
 
 @dataclass
@@ -186,13 +189,16 @@ def _note_empty(report: BatchReport, row: Row, match: Match) -> None:
                 lines.append(row.line)
 
 
-def first_rows(stream: BinaryIO, name: str, count: int, encoding: str = UTF_8) -> list[Row]:
-    """The first good lines of a file, for its preview; none where the file cannot be read."""
+def first_rows(
+    stream: BinaryIO, name: str, count: int, encoding: str = UTF_8, *, html: str = "", frame_height: int = 0
+) -> list[Row]:
+    """The first good lines of a file for this template, as far as SEARCHED; none where the file cannot be read."""
     rows: list[Row] = []
     try:
-        for record in read_table(stream, name, encoding).records:
-            if isinstance(record, Row):
-                rows.append(record)
+        table = read_table(stream, name, encoding)
+        for record in islice(checked(table, html, frame_height), SEARCHED):
+            if isinstance(record, Checked):
+                rows.append(record.row)
             if len(rows) == count:
                 break
     except ActionRefused:

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
 from mturkhub.common import clock
-from mturkhub.common.encodings import offered_encodings
+from mturkhub.common.encodings import not_text, offered_encodings
 from mturkhub.common.errors import ActionRefused
 from mturkhub.common.stored_files import CHUNK_BYTES, delete_expired_files, open_file
 from projects.batch_reading import BatchReport, check_file
@@ -71,6 +71,8 @@ def _check(upload: BatchUpload, template: HITTemplate, progress: "_Progress | No
     if report.is_other_encoding:
         with open_file(file, watch=watch) as stream:
             report.encodings = offered_encodings(stream)
+        if not report.encodings:
+            report.refusal = not_text()
     return report
 
 

@@ -7,7 +7,7 @@ from django.db import connection
 
 from mturkhub.accounts.actors import Actor
 from projects.exporting import Chosen
-from projects.models import Batch, Export
+from projects.models import Assignment, Batch, Export
 
 # Whoever begins later stores its answers with a later time. A dump may take long and adds nothing.
 _SETTLED = """
@@ -33,6 +33,13 @@ def settled_until() -> datetime:
 def last_export(batch: Batch, by: Actor) -> Export | None:
     """The person's last download of the batch that reached its end."""
     return Export.objects.filter(batch=batch, by=by.user).order_by("-pk").first() if by.user else None
+
+
+def count_new(batch: Batch, last: Export, *, most: int) -> int:
+    """How many answers have been collected since that download, with those left out, counted up to `most`."""
+    chosen = Chosen(with_left_out=True, since=last.until, continued=last.continued)
+    answers = chosen.filter(Assignment.objects.filter(batch__in=chosen.batches(batch)))
+    return len(answers.order_by().values("pk")[:most])
 
 
 def remembered(lines: Iterator[bytes], batch: Batch, *, by: Actor, chosen: Chosen) -> Iterator[bytes]:

@@ -12,7 +12,9 @@ from typing import Any
 from django.core.exceptions import EmptyResultSet
 from django.db import connection as database
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, IntegerField, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast, Greatest
 
 from mturkhub.accounts.actors import Actor
 from mturkhub.accounts.models import Connection
@@ -53,18 +55,18 @@ CLOCKS_DIFFER = timedelta(minutes=1)
 _QUEUE = """
     insert into intentions_operation (
         public_id, token, team_id, connection_id, kind, family, target_id, subject_id, "values", state,
-        created_at, due_at, attempts, outcome, by_id, by_rule, reason, is_next
+        created_at, due_at, attempts, outcome, by_id, by_rule, reason, adds_up, is_next
     )
     select {uuid7}, gen_random_uuid(), h.team_id, h.connection_id, %s, %s, h.id, h.batch_id, {values}, 'queued',
-        clock_timestamp(), %s, 0, '', %s, %s, '', exists (
+        clock_timestamp(), %s, 0, '', %s, %s, '', %s, exists (
             select from intentions_operation o
-            where o.target_id = h.id and o.family = %s and o.state = any(%s) and not o.is_next
+            where o.target_id = h.id and o.family = %s and o.state = any(%s)
         )
-    from projects_hit h where h.id in ({chosen})
+    from projects_hit h join ({chosen}) as chosen (id, asked) on chosen.id = h.id
 """
 _VALUES = {
     OperationKind.ADD_ANSWERS: (
-        "jsonb_build_object('max_before', h.max_assignments, 'max_after', h.max_assignments + %s)"
+        "jsonb_build_object('max_before', chosen.asked, 'max_after', chosen.asked + %s)"
     ),
     OperationKind.EXPIRE: "jsonb_build_object('expire_at', %s::text)",
     OperationKind.DELETE: (
@@ -75,43 +77,46 @@ _VALUES = {
 
 
 def queue_operations(hits: HITQuerySet[HIT], kind: OperationKind, wanted: Any, *, by: Actor) -> int:
-    """Make an Operation for each of these HITs that is free for it; returns how many.
+    """Make an Operation for each of these HITs; returns how many.
 
     `wanted` is how many answers more, the expiration as ISO text (empty for now), or whether deleting may give
     up rejections that could be overturned. Whoever calls holds the lock of the batch.
+
+    More answers add up: each wish is sent in its turn. Of ends the newest counts: it takes the place of one nobody
+    has sent, and waits for one that may be known at MTurk already.
     """
-    chosen_hits = free_for(hits, kind)
-    _replace(chosen_hits, kind)
+    if not kind.adds_up:
+        _replace(hits, kind)
+    wanted_of = hits.order_by("pk").values_list("pk", asked_for())
     try:
-        chosen, parameters = chosen_hits.order_by("pk").values("pk").query.sql_with_params()
+        chosen, parameters = wanted_of.query.sql_with_params()
     except EmptyResultSet:
         return 0
     sql = _QUEUE.format(uuid7=UUID7_SQL, values=_VALUES[kind], chosen=chosen)
     who = [by.user.pk if by.user else None, by.rule]
-    values: list[Any] = [kind.value, kind.family, wanted, clock.now(), *who, kind.family, OPEN_STATES]
+    values: list[Any] = [kind.value, kind.family, wanted, clock.now(), *who]
+    values += [kind.adds_up, kind.family, OPEN_STATES]
     with database.cursor() as cursor:
         cursor.execute(sql, [*values, *parameters])
         return int(cursor.rowcount)
 
 
-def free_for(hits: HITQuerySet[HIT], kind: OperationKind) -> HITQuerySet[HIT]:
-    """Those of the HITs for which a wish of this kind can be noted now.
-
-    A newer end takes the place of one nobody has sent, and waits for one that may be known at MTurk already. More
-    answers add up, so each has to be settled before the next.
-    """
-    if kind.family != OperationKind.ADD_ANSWERS.family:
-        return hits
-    return hits.exclude(Exists(_of_family(kind).filter(state__in=OPEN_STATES, target_id=OuterRef("pk"))))
+def asked_for() -> Greatest:
+    """Of a HIT: the answers asked for in all, with those of which MTurk has not confirmed that it grows."""
+    open_ones = _of_family(OperationKind.ADD_ANSWERS).filter(state__in=OPEN_STATES, target_id=OuterRef("pk"))
+    after = Cast(KeyTextTransform("max_after", "values"), IntegerField())
+    most = open_ones.order_by().values("target_id").annotate(most=Max(after)).values("most")
+    # PostgreSQL's greatest() passes over what is null.
+    return Greatest("max_assignments", Subquery(most, output_field=IntegerField()))
 
 
 _NEVER_SENT = Q(state=IntentionState.QUEUED, first_sent_at__isnull=True)
 
 
 def waiting_for_another(hits: HITQuerySet[HIT], kind: OperationKind) -> HITQuerySet[HIT]:
-    """Those of the HITs with a change of the kind's family that may be known at MTurk: a newer wish waits for it."""
-    may_be_known = _of_family(kind).filter(~_NEVER_SENT, state__in=OPEN_STATES, target_id=OuterRef("pk"))
-    return hits.filter(Exists(may_be_known))
+    """Those of the HITs with a change of the kind's family for which a newer wish waits."""
+    before = _of_family(kind).filter(state__in=OPEN_STATES, target_id=OuterRef("pk"))
+    return hits.filter(Exists(before if kind.adds_up else before.filter(~_NEVER_SENT)))
 
 
 def _of_family(kind: OperationKind) -> QuerySet[Operation]:
@@ -177,22 +182,30 @@ def send_operations(connection: Connection, *, gateway: MTurkGateway) -> bool:
     return len(held.rows) == CHUNK
 
 
+# What a HIT has come to by then counts, not what was expected of the changes before: one of these may have failed.
 _NEXT = """
     with taken as (
-        update intentions_operation n set is_next = false
-        where n.connection_id = %(connection)s and n.state = 'queued' and n.is_next and not exists (
-            select from intentions_operation o
-            where o.target_id = n.target_id and o.family = n.family and o.state = any(%(open)s) and not o.is_next
-        )
-        returning n.family, n.target_id
+        update intentions_operation n set is_next = false, "values" = case when n.adds_up
+            then jsonb_build_object('max_before', h.max_assignments, 'max_after', h.max_assignments
+                + (n."values"->>'max_after')::int - (n."values"->>'max_before')::int)
+            else n."values" end
+        from projects_hit h
+        where h.id = n.target_id and n.connection_id = %(connection)s and n.state = 'queued' and n.is_next
+            and not exists (
+                select from intentions_operation o
+                where o.target_id = n.target_id and o.family = n.family and o.state = any(%(open)s)
+                    and (not o.is_next or (o.due_at, o.id) < (n.due_at, n.id))
+            )
+        returning n.family, n.target_id, n.adds_up
     )
     update intentions_operation f set state = 'cancelled', outcome = 'Replaced by a newer wish.'
     from taken where f.target_id = taken.target_id and f.family = taken.family and f.state = 'failed'
+        and not taken.adds_up
 """
 
 
 def take_up_next(connection: Connection) -> None:
-    """Wishes that waited for a change before them are next when that one is settled, whatever came of it."""
+    """The first of the wishes that wait for a change is sent when that one is settled, whatever came of it."""
     with database.cursor() as cursor:
         cursor.execute(_NEXT, {"connection": connection.pk, "open": OPEN_STATES})
 
@@ -396,9 +409,12 @@ _LOOK: dict[OperationKind, Callable[[Operation, Sending], Outcome]] = {
 
 @settles(Operation)
 def settle_operations(connection: Connection, gateway: MTurkGateway) -> int:
-    """Look up unknown Operations; one whose token still lives is sent again with it, as MTurk then tells."""
-    unknown = _ours(connection).filter(state=IntentionState.UNKNOWN).order_by("last_sent_at", "pk")
-    operations = list(unknown[:CHUNK])
+    """Look up unknown Operations; one whose token still lives is sent again with it, as MTurk then tells.
+
+    One that waited for another when a backup was made is looked up after that one: what it stands on is known then.
+    """
+    unknown = _ours(connection).filter(state=IntentionState.UNKNOWN).exclude(Exists(_before()), is_next=True)
+    operations = list(unknown.order_by("last_sent_at", "pk")[:CHUNK])
     if not operations:
         return 0
     sending = Sending(_hits_of(operations), gateway, clock.now())
@@ -407,6 +423,15 @@ def settle_operations(connection: Connection, gateway: MTurkGateway) -> int:
     settled = [each for each in told if each.outcome.state != IntentionState.UNKNOWN]
     store_told(settled)
     return len(settled)
+
+
+def _before() -> QuerySet[Operation]:
+    """The open Operations that one of an outer query waits for."""
+    same = Operation.objects.filter(
+        family=OuterRef("family"), target_id=OuterRef("target_id"), state__in=OPEN_STATES
+    )
+    is_older = Q(due_at__lt=OuterRef("due_at")) | Q(due_at=OuterRef("due_at"), pk__lt=OuterRef("pk"))
+    return same.filter(Q(is_next=False) | is_older)
 
 
 def _settled(operation: Operation, sending: Sending) -> Outcome:

@@ -59,8 +59,13 @@ class OperationKind(models.TextChoices):
 
     @property
     def family(self) -> str:
-        """At most one of a family is open for a HIT: expiring and deleting exclude each other."""
-        return "hit_answers" if self == OperationKind.ADD_ANSWERS else "hit_expiration"
+        """At most one of a family is on its way for a HIT: expiring and deleting exclude each other."""
+        return "hit_answers" if self.adds_up else "hit_expiration"
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether a newer wish counts besides those before it, and does not take their place."""
+        return self == OperationKind.ADD_ANSWERS
 
 
 class RowProgress(models.TextChoices):

@@ -44,6 +44,7 @@ urlpatterns = [
     path("projects/<uuid:public_id>/sample.csv", uploads.sample_file, name="sample_file"),
     path("projects/<uuid:public_id>/results/import/", results.upload_results, name="upload_results"),
     path("results/<uuid:public_id>/", results.import_results, name="import_results"),
+    path("results/<uuid:public_id>/bad-lines.csv", results.bad_result_lines, name="bad_result_lines"),
     path("results/<uuid:public_id>/encoding/", results.read_results_as, name="read_results_as"),
     path("uploads/<uuid:public_id>/", uploads.check_upload, name="check_upload"),
     path("uploads/<uuid:public_id>/encoding/", uploads.choose_upload_encoding, name="choose_upload_encoding"),

@@ -8,11 +8,12 @@ from django.conf import settings
 
 from mturkhub.accounts.models import Environment, FeeSchedule
 from mturkhub.accounts.permissions import Loan
+from mturkhub.common.limits import LimitsInWords
 
 _SECRET = forms.PasswordInput(render_value=False, attrs={"autocomplete": "off", "spellcheck": "false"})
 
 
-class KeysForm(forms.Form):
+class KeysForm(LimitsInWords, forms.Form):
     access_key_id = forms.CharField(
         label="Access key id",
         max_length=128,
@@ -72,7 +73,7 @@ class ConnectionForm(KeysForm):
         self.fields["endpoint"].choices = [(endpoint, endpoint) for endpoint in endpoints]  # type: ignore[attr-defined]
 
 
-class QueueForm(forms.Form):
+class QueueForm(LimitsInWords, forms.Form):
     url = forms.CharField(
         label="URL of the queue",
         max_length=300,
@@ -83,7 +84,7 @@ class QueueForm(forms.Form):
     )
 
 
-class LendForm(forms.Form):
+class LendForm(LimitsInWords, forms.Form):
     share_code = forms.CharField(
         label="Share code of the other team",
         max_length=100,

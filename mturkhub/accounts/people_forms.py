@@ -9,24 +9,25 @@ from django.contrib.auth.password_validation import password_validators_help_tex
 
 from mturkhub.accounts.models import Team, User
 from mturkhub.accounts.permissions import ROLE_PERMISSIONS, Permission, Role
+from mturkhub.common.limits import LimitsInWords
 
 _ROLES = [(role.value, role.value.capitalize()) for role in Role]
 
 
-class InvitationForm(forms.Form):
+class InvitationForm(LimitsInWords, forms.Form):
     email = forms.EmailField(
         label="E-mail address", widget=forms.EmailInput(attrs={"autocomplete": "off"}), max_length=254
     )
     role = forms.ChoiceField(label="Role", choices=_ROLES, initial=Role.REVIEWER.value)
 
 
-class RoleForm(forms.Form):
+class RoleForm(LimitsInWords, forms.Form):
     role = forms.ChoiceField(
         label="Role", choices=_ROLES, help_text="What each role may do stands on the team page."
     )
 
 
-class NewPasswordForm(forms.Form):
+class NewPasswordForm(LimitsInWords, forms.Form):
     """A password for `user`, who is not signed in; without one where it is not required."""
 
     password = forms.CharField(
@@ -66,7 +67,7 @@ class JoinForm(NewPasswordForm):
         password.help_text = " ".join(password_validators_help_texts())
 
 
-class TokenForm(forms.Form):
+class TokenForm(LimitsInWords, forms.Form):
     name = forms.CharField(
         label="Name",
         max_length=100,
@@ -92,7 +93,7 @@ class TokenForm(forms.Form):
         self.fields["scope"].choices = [(each.value, each.words) for each in Permission if each in mine]  # type: ignore[attr-defined]
 
 
-class NewTeamForm(forms.Form):
+class NewTeamForm(LimitsInWords, forms.Form):
     name = forms.CharField(label="Name of the team", max_length=100)
 
 
@@ -133,13 +134,13 @@ class TeamForm(NewTeamForm):
         return timedelta(seconds=self.cleaned_data["grace_time"])
 
 
-class NameForm(forms.Form):
+class NameForm(LimitsInWords, forms.Form):
     name = forms.CharField(
         label="Name", max_length=150, widget=forms.TextInput(attrs={"autocomplete": "name"})
     )
 
 
-class EmailForm(forms.Form):
+class EmailForm(LimitsInWords, forms.Form):
     email = forms.EmailField(
         label="E-mail address",
         max_length=254,

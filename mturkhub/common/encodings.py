@@ -34,6 +34,15 @@ _BLOCK = 64 * 1024
 _UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
+def not_text(what: str = "") -> str:
+    """The refusal of a file that is text in no encoding at all; `what` it is, where that is known."""
+    named = f"{what}, and not a text file" if what else "not a text file"
+    return (
+        f"This is {named}: no rows can be read from it. Choose the CSV, TSV or JSON Lines file itself; in a "
+        "spreadsheet, save the sheet as “CSV UTF-8”, then upload that."
+    )
+
+
 class NotUTF8(ActionRefused):
     """The bytes are no UTF-8 text, but could be text in another encoding."""
 
@@ -56,6 +65,7 @@ class Offer:
 def offered_encodings(stream: BinaryIO) -> list[Offer]:
     """The encodings that decode the whole file without a fault; it is read once, a block at a time.
 
+    None is offered for what is no text at all: what holds NUL bytes could be UTF-16 alone, where no NUL is left.
     The samples are its first lines with a character that ASCII lacks: in the others all encodings agree.
     """
     block = stream.read(_BLOCK)
@@ -92,6 +102,8 @@ class _Candidate:
         try:
             text = self._decoder.decode(block, is_last)
         except UnicodeDecodeError:
+            return False
+        if "\x00" in text and self.encoding.startswith("utf"):
             return False
         if len(self._telling) < SAMPLES:
             *lines, self._rest = (self._rest + text).split("\n")

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from mturkhub.common.encodings import UTF_8, NotUTF8, as_utf8
+from mturkhub.common.encodings import UTF_8, NotUTF8, as_utf8, not_text
 from mturkhub.common.errors import ActionRefused
 
 CSV, TSV, JSON_LINES = "CSV", "TSV", "JSON Lines"
@@ -153,14 +153,24 @@ class _TextLines:
             ) from error
 
 
+# With what the commonest files that are not text begin.
+_NOT_TEXT = {
+    b"PK\x03\x04": "a spreadsheet or an archive",
+    b"\xd0\xcf\x11\xe0": "an old spreadsheet or document",
+    b"%PDF-": "a PDF",
+    b"\x89PNG": "a picture",
+    b"\xff\xd8\xff": "a picture",
+    b"GIF8": "a picture",
+    b"\x1f\x8b": "a compressed file",
+}
+
+
 def _check_is_text(raw: bytes) -> None:
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise NotUTF8("The file is UTF-16 text. Say so, or save it as UTF-8, then upload it again.")
-    if raw.startswith(b"PK\x03\x04"):
-        raise ActionRefused(
-            "This is a spreadsheet or an archive, not text. Save the sheet as “CSV UTF-8”, then upload that.",
-            status=400,
-        )
+    for begins, what in _NOT_TEXT.items():
+        if raw.startswith(begins):
+            raise ActionRefused(not_text(what), status=400)
     if b"\x00" in raw:
         raise NotUTF8(
             "The file is no UTF-8 text: its first line holds NUL bytes. Upload a CSV, TSV or JSON Lines file."
@@ -423,6 +433,18 @@ def csv_line(cells: Iterable[Any], *, quote_all: bool = False) -> str:
     out = io.StringIO()
     csv.writer(out, quoting=csv.QUOTE_ALL if quote_all else csv.QUOTE_MINIMAL).writerow(cells)
     return out.getvalue()
+
+
+def bad_lines_csv(records: Iterable[object]) -> Iterator[bytes]:
+    """Every Issue among the records of a file, as lines of CSV; where it cannot be read any further, why."""
+    yield csv_line(["line", "column", "what is there", "what is wrong"]).encode()
+    try:
+        for record in records:
+            if isinstance(record, Issue):
+                cells = [record.line, record.column, record.found, record.sentence]
+                yield csv_line(cells).encode("utf-8", "replace")
+    except ActionRefused as refused:
+        yield csv_line(["", "", "", refused.sentence]).encode()
 
 
 # Where a spreadsheet would begin a formula: at the start of a cell, and after what ends a cell or a line for one that

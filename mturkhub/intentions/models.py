@@ -81,8 +81,10 @@ class Operation(Intention):
     state = models.CharField(
         max_length=20, choices=IntentionState.choices, default=IntentionState.QUEUED.value
     )
-    # A newer wish than one that may be known at MTurk already: it waits until that one is settled.
+    # A newer wish than one that is not settled yet: it waits for that.
     is_next = models.BooleanField(default=False, db_default=False)
+    # Any number of such wishes may wait, each for the one before it; of others the newest takes the place of the rest.
+    adds_up = models.BooleanField(default=False, db_default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = TeamQuerySet["Operation"].as_manager()
@@ -97,7 +99,7 @@ class Operation(Intention):
             models.UniqueConstraint(
                 fields=["family", "target_id"],
                 name="one_next_operation",
-                condition=Q(state__in=OPEN_STATES, is_next=True),
+                condition=Q(state__in=OPEN_STATES, is_next=True, adds_up=False),
             ),
         ]
         indexes = [

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, Subquery, Sum
+from django.db.models import Count, DecimalField, Exists, F, IntegerField, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from mturkhub.accounts.activity import record
@@ -20,14 +20,14 @@ from mturkhub.common import clock
 from mturkhub.common.errors import ActionRefused
 from mturkhub.gateway.fees import LARGE_HIT
 from mturkhub.intentions.claiming import ring
-from mturkhub.intentions.models import IntentionState, Operation
+from mturkhub.intentions.models import OPEN_STATES, IntentionState, Operation
 from projects import budgets, rules, tasks
 from projects.actions.batches import locked
 from projects.counting import recount
 from projects.ending import expire_now, open_hits
 from projects.models import HIT, Assignment, Batch, LedgerReason
 from projects.models.project import DURATION_MAX, DURATION_MIN
-from projects.operating import free_for, queue_operations, unfinished, waiting_for_another
+from projects.operating import asked_for, queue_operations, unfinished, waiting_for_another
 from projects.querysets import HITQuerySet
 from projects.queueing import price_each, queue_further_hits
 from projects.states import BatchState, OperationKind
@@ -48,17 +48,23 @@ def _given() -> Coalesce:
     return Coalesce(given, 0)
 
 
-_IS_LARGE = Q(max_assignments__gte=LARGE_HIT)
+def _over(hits: HITQuerySet[HIT], now: datetime) -> HITQuerySet[HIT]:
+    """Those of the HITs that have expired and are not about to open again, which would hold their places already."""
+    opens = Operation.objects.filter(
+        family=OperationKind.EXPIRE.family, state__in=OPEN_STATES, values__expire_at__gt=""
+    )
+    return hits.filter(expires_at__lte=now).exclude(Exists(opens.filter(target_id=OuterRef("pk"))))
 
 
-def _free_places(batch: Batch, hits: HITQuerySet[HIT]) -> tuple[int, Decimal]:
+_DOLLARS = DecimalField(max_digits=20, decimal_places=2)
+
+
+def _free_places(hits: HITQuerySet[HIT]) -> tuple[int, Decimal]:
     """Places of these HITs that nobody has filled, and what they cost when each is."""
     free = hits.annotate(free=F("max_assignments") - _given()).filter(free__gt=0)
-    found = free.aggregate(
-        small=Coalesce(Sum("free", filter=~_IS_LARGE), 0), large=Coalesce(Sum("free", filter=_IS_LARGE), 0)
-    )
-    price = price_each(batch, 1) * found["small"] + price_each(batch, LARGE_HIT) * found["large"]
-    return found["small"] + found["large"], price
+    price = Sum(F("free") * F("price_each"), default=Decimal("0.00"), output_field=_DOLLARS)
+    found = free.aggregate(places=Sum("free", default=0), price=price)
+    return found["places"], found["price"]
 
 
 def _check_price(batch: Batch, total: Decimal, max_cost: Decimal | None) -> None:
@@ -84,8 +90,8 @@ class Extension:
     places: int
     until: datetime
     total: Decimal
-    # HITs that are just being extended.
-    busy: int
+    # HITs among the growing that are just being extended: they grow by this after that.
+    waiting: int
     # How often its HITs have been asked to grow: a page that was opened before says another number.
     asked_before: int
     # Rows that have no HIT at the market.
@@ -106,27 +112,23 @@ def plan_extension(batch: Batch, *, by: Actor, answers: int, rows: Sequence[int]
         )
     now = clock.now()
     newest, growing, further = _extended(batch, answers, rows)
-    expired = growing.filter(expires_at__lte=now)
-    counts = growing.aggregate(small=Count("pk", filter=~_IS_LARGE), large=Count("pk", filter=_IS_LARGE))
-    places, price = _free_places(batch, expired)
+    expired = _over(growing, now)
+    grown = growing.aggregate(hits=Count("pk"), price=Sum("price_each", default=Decimal("0.00")))
+    places, price = _free_places(expired)
     beyond = further.count()
     if beyond:
         rules.check_can_make_hits(batch)
-    total = price + answers * (
-        price_each(batch, 1) * counts["small"]
-        + price_each(batch, LARGE_HIT) * counts["large"]
-        + price_each(batch, answers) * beyond
-    )
+    total = price + answers * (grown["price"] + price_each(batch, answers) * beyond)
     rows_wanted = batch.rows_total if rows is None else len(set(rows))
     return Extension(
         answers=answers,
-        growing=counts["small"] + counts["large"],
+        growing=grown["hits"],
         further=beyond,
         reopened=expired.count(),
         places=places,
         until=_until(now, batch.lifetime),
         total=total,
-        busy=newest.count() - beyond - counts["small"] - counts["large"],
+        waiting=waiting_for_another(growing, OperationKind.ADD_ANSWERS).count(),
         asked_before=asked_before(batch),
         without_hit=max(0, rows_wanted - newest.count()),
     )
@@ -141,12 +143,16 @@ def asked_before(batch: Batch) -> int:
 def _extended(
     batch: Batch, answers: int, rows: Sequence[int] | None
 ) -> tuple[HITQuerySet[HIT], HITQuerySet[HIT], HITQuerySet[HIT]]:
-    """The newest HIT of each row; of these what grows, and what would cross the border from nine to ten."""
+    """The newest HIT of each row; of these what grows, and what would cross the border from nine to ten.
+
+    What has been asked for counts, whether or not the HIT has grown yet.
+    """
     at_market = _hits(batch, rows).at_the_market()
     newer = HIT.objects.at_the_market().filter(row=OuterRef("row"), pk__gt=OuterRef("pk"))
     newest = at_market.exclude(Exists(newer))
-    crosses = Q(max_assignments__lt=LARGE_HIT, max_assignments__gte=LARGE_HIT - answers)
-    return newest, free_for(newest.exclude(crosses), OperationKind.ADD_ANSWERS), newest.filter(crosses)
+    asked = newest.alias(asked=asked_for())
+    crosses = Q(asked__lt=LARGE_HIT, asked__gte=LARGE_HIT - answers)
+    return newest, asked.exclude(crosses), asked.filter(crosses)
 
 
 def extend_answers(
@@ -160,9 +166,9 @@ def extend_answers(
 ) -> Extension:
     """Ask for so many answers more of each row, or of the rows with these numbers; returns what was done.
 
-    HITs grow; where nine would become ten the row gets a further HIT. Expired ones open again for the batch's
-    lifetime. Refused if it costs more than `max_cost` dollars, or if somebody has asked for more since the plan said
-    how often that was, which is `seen`.
+    HITs grow, each after what was asked of it before; where nine would become ten the row gets a further HIT.
+    Expired ones open again for the batch's lifetime. Refused if it costs more than `max_cost` dollars, or if somebody
+    has asked for more since the plan said how often that was, which is `seen`.
     """
     check_can(by, Permission.BATCH_PUBLISH, batch.team_id)
     with transaction.atomic():
@@ -178,16 +184,12 @@ def extend_answers(
             )
         _check_price(batch, plan.total, max_cost)
         _, growing, further = _extended(batch, answers, rows)
-        expired = list(growing.filter(expires_at__lte=clock.now()).values_list("pk", flat=True))
+        expired = list(_over(growing, clock.now()).values_list("pk", flat=True))
         changed = HIT.objects.filter(Q(pk__in=growing.values("pk")) | Q(pk__in=further.values("pk")))
         now = clock.now()
         month = budgets.month_of(batch.team, now)
         budgets.count_from_now(changed, month)
         rows_changed = dict(changed.values_list("row_id", "reserved_on"))
-        queue_operations(growing, OperationKind.ADD_ANSWERS, answers, by=by)
-        if expired:
-            reopened = HIT.objects.filter(pk__in=expired)
-            queue_operations(reopened, OperationKind.EXPIRE, plan.until.isoformat(), by=by)
         if plan.further:
             budgets.begin_month(batch, publisher_id=batch.published_by_id, month=month)
             queue_further_hits(further, batch, answers=answers, by=by, month=month, now=now)
@@ -196,6 +198,11 @@ def extend_answers(
                 batch.state = BatchState.PUBLISHING
             batch.save(update_fields=["answers_extra", "state"])
             ring(tasks.publish_batch, batch.pk)
+        # After the further HITs: with what is asked for here, some of the growing would seem to be at the border.
+        queue_operations(growing, OperationKind.ADD_ANSWERS, answers, by=by)
+        if expired:
+            reopened = HIT.objects.filter(pk__in=expired)
+            queue_operations(reopened, OperationKind.EXPIRE, plan.until.isoformat(), by=by)
         recount(rows_changed, by=by, why=LedgerReason.MORE_ANSWERS)
         budgets.check_room(batch, plan.total, months=[*filter(None, rows_changed.values()), month])
         record(
@@ -223,7 +230,7 @@ class MoreTime:
     # HITs with free places that are still open, and those that have expired.
     still_open: int
     expired: int
-    # Free places of the expired ones.
+    # Free places of the expired ones that are not about to open again anyway.
     places: int
     total: Decimal
     # HITs that are just being changed: they are given the time afterwards.
@@ -244,7 +251,7 @@ def plan_time(batch: Batch, *, by: Actor, open_for: timedelta, rows: Sequence[in
     until = _until(now, open_for)
     chosen = _given_time(batch, until, rows)
     expired = chosen.filter(expires_at__lte=now)
-    places, price = _free_places(batch, expired)
+    places, price = _free_places(_over(chosen, now))
     hits, over = chosen.count(), expired.count()
     return MoreTime(
         until=until,
@@ -320,7 +327,7 @@ def plan_early_end(batch: Batch, *, by: Actor, rows: Sequence[int] | None = None
     """The dry run of `expire_early`, and of the first thing that cancelling and closing do."""
     check_can(by, Permission.BATCH_PUBLISH, batch.team_id)
     hits = open_hits(_hits(batch, rows))
-    places, price = _free_places(batch, hits)
+    places, price = _free_places(hits)
     return EarlyEnd(hits=hits.count(), places=places, released=price)
 
 
@@ -350,7 +357,13 @@ def retry_failed_operations(batch: Batch, *, by: Actor) -> int:
         targets = HIT.objects.filter(pk__in=again.values("target_id"))
         months = dict(targets.values_list("row_id", "reserved_on"))
         number = again.update(
-            state=IntentionState.QUEUED, due_at=clock.now(), attempts=0, outcome="", lease_until=None
+            state=IntentionState.QUEUED,
+            due_at=clock.now(),
+            attempts=0,
+            outcome="",
+            lease_until=None,
+            # Others of the same HIT may be on their way, and more than one may have failed.
+            is_next=F("adds_up"),
         )
         _check_any(number)
         before = batch.committed

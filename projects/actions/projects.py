@@ -14,6 +14,7 @@ from mturkhub.accounts.actors import Actor
 from mturkhub.accounts.models import Team
 from mturkhub.accounts.permissions import Permission, check_can
 from mturkhub.common.errors import ActionRefused
+from mturkhub.common.limits import limit_in_words
 from projects.models import HITTemplate, Project
 
 # Past this no question could fit into MTurk's 65,535 bytes, however short its values.
@@ -112,5 +113,9 @@ def check_fields(row: models.Model, *, only: Collection[str] | None = None) -> N
         else:
             row.clean_fields(exclude={field.name for field in row._meta.get_fields()} - set(only))
     except ValidationError as error:
-        sentences = [f"{name}: {' '.join(messages)}" for name, messages in sorted(error.message_dict.items())]
+        sentences = [
+            limit_in_words(name, each) or f"{name}: {' '.join(each.messages)}"
+            for name, errors in sorted(error.error_dict.items())
+            for each in errors
+        ]
         raise ActionRefused(" ".join(sentences), status=400) from error

@@ -11,7 +11,7 @@ from mturkhub.accounts.models import Connection
 from mturkhub.accounts.permissions import Loan, Permission, check_can
 from mturkhub.accounts.rules.connections import allows
 from mturkhub.common import clock
-from mturkhub.common.encodings import ENCODINGS, offered_encodings
+from mturkhub.common.encodings import ENCODINGS, not_text, offered_encodings
 from mturkhub.common.errors import ActionRefused
 from mturkhub.common.models import StoredFile
 from mturkhub.common.stored_files import open_file, store_file
@@ -71,6 +71,8 @@ def _check(upload: ResultsUpload) -> None:
     if report.is_other_encoding:
         with open_file(upload.file) as stream:
             report.encodings = [[offer.encoding, offer.name] for offer in offered_encodings(stream)]
+        if not report.encodings:
+            report.refusal = not_text()
     upload.report = report.as_json()
     upload.save(update_fields=["report"])
 
@@ -94,8 +96,7 @@ def import_results(upload: ResultsUpload, *, by: Actor, drop_bad_lines: bool = F
         if report.bad_lines and not drop_bad_lines:
             lines = "line" if report.bad_lines == 1 else "lines"
             raise ActionRefused(
-                f"{report.bad_lines:,} {lines} cannot be imported. Mend the file and upload it again, or tick that the "
-                f"{lines} shall be left out.",
+                f"{report.bad_lines:,} {lines} cannot be imported. Mend the file and upload it again, or leave the {lines} out.",
                 status=400,
             )
         running = Job.objects.filter(kind=IMPORT_RESULTS, state=JobState.RUNNING, team_id=upload.team_id)

@@ -6,7 +6,8 @@ from decimal import Decimal
 from django.core.exceptions import EmptyResultSet
 from django.db import connection as database
 from django.db import transaction
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
 
 from mturkhub.accounts.activity import record
 from mturkhub.accounts.actors import Actor
@@ -14,7 +15,6 @@ from mturkhub.accounts.permissions import Permission, check_can
 from mturkhub.accounts.rules.connections import balance_seen
 from mturkhub.common import clock
 from mturkhub.common.errors import ActionRefused
-from mturkhub.gateway.fees import fee_per_assignment
 from mturkhub.intentions.claiming import ring
 from mturkhub.intentions.models import IntentionState, Job
 from projects import budgets, rules, tasks
@@ -72,14 +72,9 @@ def overturn_rejection(assignment: Assignment, *, by: Actor, feedback: str = "")
         assignment = _locked(assignment)
         now = clock.now()
         rules.check_can_overturn(assignment, now=now)
-        connection = assignment.batch.connection
-        fee = fee_per_assignment(
-            assignment.batch.reward, assignment.hit.max_assignments, connection.fee_schedule
-        )
+        connection, price = assignment.batch.connection, assignment.hit.price_each
         rules.check_balance_covers(
-            connection.balance,
-            assignment.batch.reward + fee,
-            seen=balance_seen(connection, assignment.team_id),
+            connection.balance, price, seen=balance_seen(connection, assignment.team_id)
         )
         decision = Decision.objects.create(
             team_id=assignment.team_id,
@@ -97,7 +92,7 @@ def overturn_rejection(assignment: Assignment, *, by: Actor, feedback: str = "")
         month = assignment.hit.reserved_on or budgets.month_of(assignment.team, now)
         budgets.count_from_now(HIT.objects.filter(pk=assignment.hit_id), month)
         recount([assignment.row_id])
-        budgets.check_room(assignment.batch, assignment.batch.reward + fee, months=[month])
+        budgets.check_room(assignment.batch, price, months=[month])
         record(by, "assignment.overturned", assignment, team_id=assignment.team_id, batch=assignment.batch_id)
         ring(tasks.send_due_decisions, assignment.connection_id, at=decision.due_at)
     return decision
@@ -178,7 +173,6 @@ def plan_decisions(
 ) -> DecisionPlan:
     """The dry run of `decide_many`: approving pays reward and fee of each, rejecting keeps them."""
     check_can(by, PERMISSIONS[verdict], batch.team_id)
-    fee = fee_per_assignment(batch.reward, batch.max_assignments, batch.connection.fee_schedule)
     is_open = Q(status=AssignmentStatus.SUBMITTED)
     waits = is_open & Q(pending_verdict="")
     found = (
@@ -186,6 +180,8 @@ def plan_decisions(
         .order_by()
         .aggregate(
             waiting=Count("pk", filter=waits),
+            # HITs of ten answers and more have a higher fee than others of the same batch.
+            price=Coalesce(Sum("hit__price_each", filter=waits), Decimal("0.00")),
             workers=Count("worker", filter=waits, distinct=True),
             decided=Count("pk", filter=~is_open),
             being_decided=Count("pk", filter=is_open & ~Q(pending_verdict="")),
@@ -195,7 +191,7 @@ def plan_decisions(
     return DecisionPlan(
         count=found["waiting"],
         workers=found["workers"],
-        price=(batch.reward + fee) * found["waiting"],
+        price=found["price"],
         skipped={reason: number for reason, number in skipped.items() if number},
     )
 

@@ -9,6 +9,7 @@ from django.core.validators import MaxValueValidator
 from django.utils import timezone
 
 from mturkhub.accounts.models import Connection
+from mturkhub.common.limits import LimitsInWords
 from mturkhub.common.stored_files import MAX_BYTES
 from projects.forms.durations import DurationField
 from projects.forms.projects import REWARD_HINT, RewardField, answers_field
@@ -17,7 +18,7 @@ from projects.models.project import AUTO_APPROVAL_MAX, DURATION_MIN
 from projects.rules import ANSWERS_MOST, PACE_MOST
 
 
-class UploadForm(forms.Form):
+class UploadForm(LimitsInWords, forms.Form):
     """A file, or text that was pasted; not both."""
 
     file = forms.FileField(
@@ -45,7 +46,7 @@ class UploadForm(forms.Form):
         return data
 
 
-class PublishingForm(forms.Form):
+class PublishingForm(LimitsInWords, forms.Form):
     """How a batch is published; everything may stay empty."""
 
     first_rows = forms.IntegerField(
@@ -109,7 +110,7 @@ class PublishingForm(forms.Form):
         return typed.replace(tzinfo=ZoneInfo(self.batch.team.time_zone))
 
 
-class BatchSettingsForm(forms.ModelForm):  # type: ignore[type-arg]  # takes none at run time
+class BatchSettingsForm(LimitsInWords, forms.ModelForm):  # type: ignore[type-arg]  # takes none at run time
     """Where a draft is published and what it pays; frozen once it is."""
 
     reward = RewardField(label="Reward per answer", help_text=REWARD_HINT)

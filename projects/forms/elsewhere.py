@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 
 from mturkhub.accounts.models import Team
+from mturkhub.common.limits import LimitsInWords
 from projects.models import Project
 from projects.models.project import Approval
 
@@ -14,7 +15,7 @@ class _ProjectField(forms.ModelChoiceField):  # type: ignore[type-arg]  # it tak
         return f"{project} (approves at once)" if project.approval == Approval.AT_ONCE else str(project)
 
 
-class IntoProjectForm(forms.Form):
+class IntoProjectForm(LimitsInWords, forms.Form):
     """One of the team's projects; none for a new one per title."""
 
     def __init__(self, *args: Any, team: Team, **kwargs: Any) -> None:

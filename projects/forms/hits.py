@@ -4,13 +4,14 @@ from datetime import timedelta
 
 from django import forms
 
+from mturkhub.common.limits import LimitsInWords
 from projects.forms.durations import DurationField
 from projects.forms.projects import RewardField
 from projects.models.project import DURATION_MIN
 from projects.rules import ANSWERS_MOST
 
 
-class AnswersForm(forms.Form):
+class AnswersForm(LimitsInWords, forms.Form):
     """How many answers more."""
 
     answers = forms.IntegerField(
@@ -21,7 +22,7 @@ class AnswersForm(forms.Form):
     )
 
 
-class RequeueForm(forms.Form):
+class RequeueForm(LimitsInWords, forms.Form):
     """What asking again for rejected answers by itself may come to."""
 
     most = forms.IntegerField(
@@ -36,7 +37,7 @@ class RequeueForm(forms.Form):
     )
 
 
-class OpenForForm(forms.Form):
+class OpenForForm(LimitsInWords, forms.Form):
     """For how long from now."""
 
     open_for = DurationField(label="Open for, from now", shortest=DURATION_MIN, longest=timedelta(days=365))

@@ -6,13 +6,14 @@ from typing import Any
 from django import forms
 
 from mturkhub.accounts.models import Team, User
+from mturkhub.common.limits import LimitsInWords
 from projects.models import Batch, BudgetPeriod, Project
 
 # In the list to choose from, the newest first.
 MOST_BATCHES = 100
 
 
-class BudgetForm(forms.Form):
+class BudgetForm(LimitsInWords, forms.Form):
     """A limit, for whom or what, and how long."""
 
     whose = forms.ChoiceField(label="For", required=False)

@@ -2,11 +2,12 @@
 
 from django import forms
 
+from mturkhub.common.limits import LimitsInWords
 from projects.forms.projects import RewardField
 from projects.models.bonus import REASON_MAX
 
 
-class BonusForm(forms.Form):
+class BonusForm(LimitsInWords, forms.Form):
     """Dollars, and the words the Worker reads."""
 
     amount = RewardField(

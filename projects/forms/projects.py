@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 
 from mturkhub.common.errors import ActionRefused
+from mturkhub.common.limits import LimitsInWords
 from mturkhub.gateway.fees import fee_per_assignment
 from projects.actions.projects import check_html
 from projects.forms.durations import DurationField
@@ -56,7 +57,7 @@ def answers_field() -> forms.IntegerField:
     )
 
 
-class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]  # takes none at run time
+class ProjectForm(LimitsInWords, forms.ModelForm):  # type: ignore[type-arg]  # takes none at run time
     """Everything MTurk wants to know of a HIT, with its limits and why they matter."""
 
     reward = RewardField(label="Reward per answer", help_text=REWARD_HINT)
@@ -153,7 +154,7 @@ class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]  # takes none at r
         return f"One answer costs ${reward + fee:.2f}: ${reward:.2f} reward and ${fee:.2f} fee."
 
 
-class TemplateForm(forms.Form):
+class TemplateForm(LimitsInWords, forms.Form):
     """The HTML of a HIT, typed or from a file."""
 
     html = forms.CharField(

@@ -6,6 +6,7 @@ from django import forms
 
 from mturkhub.accounts.models import Connection, Team
 from mturkhub.accounts.permissions import Loan
+from mturkhub.common.limits import LimitsInWords
 from mturkhub.common.stored_files import MAX_BYTES
 
 
@@ -14,7 +15,7 @@ class _ConnectionField(forms.ModelChoiceField):  # type: ignore[type-arg]  # it 
         return f"{connection} ({connection.get_environment_display()})"
 
 
-class ResultsForm(forms.Form):
+class ResultsForm(LimitsInWords, forms.Form):
     """The file, and the account whose Workers and HITs it tells of."""
 
     file = forms.FileField(

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.db.models import Count, QuerySet
+from django.db.models import Count, F, QuerySet, Sum
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
@@ -20,7 +20,6 @@ from mturkhub.accounts.actors import TeamRequest
 from mturkhub.accounts.models import Event
 from mturkhub.accounts.permissions import Permission, can, refusal
 from mturkhub.accounts.sentences import sentence
-from mturkhub.gateway.fees import fee_per_assignment
 from mturkhub.intentions.models import IntentionState, Operation
 from mturkhub.workers.naming import shown_ids
 from projects import rules
@@ -171,9 +170,7 @@ def row_bar(batch: Batch) -> list[dict[str, Any]]:
 
 
 def progress(batch: Batch) -> dict[str, Any]:
-    fee = fee_per_assignment(batch.reward, batch.max_assignments, batch.connection.fee_schedule)
     return {
-        "fee": fee,
         "bar": row_bar(batch),
         "wage": median_wage(batch),
         "target": batch.team.target_hourly_wage,
@@ -189,13 +186,8 @@ def _waiting_to_be_created(batch: Batch) -> dict[str, Any] | None:
     if batch.state != BatchState.PAUSED:
         return None
     hits = HIT.objects.filter(batch=batch, publish_state=IntentionState.QUEUED)
-    sizes = hits.order_by().values("max_assignments").annotate(number=Count("pk"))
-    schedule = batch.connection.fee_schedule
-    total = Decimal("0.00")
-    for size in sizes:
-        each = batch.reward + fee_per_assignment(batch.reward, size["max_assignments"], schedule)
-        total += each * size["max_assignments"] * size["number"]
-    return {"hits": sum(size["number"] for size in sizes), "total": total}
+    price = Sum(F("price_each") * F("max_assignments"), default=Decimal("0.00"))
+    return hits.aggregate(hits=Count("pk"), total=price)
 
 
 def median_wage(batch: Batch) -> Decimal | None:

@@ -32,6 +32,7 @@ def batch_export(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
         "left_out": left_out,
         "main_field": main_field(found.project.main_field, exporting.answer_fields([found, *further])),
         "last": last,
+        "new": increments.count_new(found, last, most=MOST_COUNTED) if last else 0,
     }
     return render(request, "projects/batch_export.html", context)
 

@@ -1,21 +1,23 @@
 """Importing a results file of the requester site: upload, check, import."""
 
 import uuid
+from collections.abc import Iterator
 from datetime import datetime
 
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from mturkhub.accounts.actors import TeamRequest
 from mturkhub.accounts.permissions import Permission, check_can
 from mturkhub.common.errors import ActionRefused
-from mturkhub.common.stored_files import store_what_arrives
+from mturkhub.common.stored_files import open_file, store_what_arrives
+from mturkhub.common.tabular import Issue, bad_lines_csv
 from projects.actions import results as actions
 from projects.forms.results import ResultsForm
 from projects.models import Project, ResultsUpload
-from projects.results_reading import ResultsReport
+from projects.results_reading import ResultLine, ResultsReport, result_lines, results_table
 
 
 @csrf_exempt
@@ -78,6 +80,21 @@ def read_results_as(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     upload = _upload(request, public_id)
     actions.read_results_as(upload, by=request.actor, encoding=request.POST.get("encoding", ""))
     return redirect("projects:import_results", upload.public_id)
+
+
+@require_safe
+def bad_result_lines(request: TeamRequest, public_id: uuid.UUID) -> StreamingHttpResponse:
+    """Every bad line with what is wrong with it, as CSV."""
+    lines = bad_lines_csv(_lines(_upload(request, public_id)))
+    response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="bad-lines.csv"'
+    return response
+
+
+def _lines(upload: ResultsUpload) -> Iterator[ResultLine | Issue]:
+    with open_file(upload.file) as stream:
+        table = results_table(stream, upload.file.name, upload.encoding)
+        yield from result_lines(table, connection=upload.connection, team_id=upload.team_id)
 
 
 def _upload(request: TeamRequest, public_id: uuid.UUID) -> ResultsUpload:

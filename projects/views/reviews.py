@@ -17,7 +17,6 @@ from mturkhub.accounts.permissions import Permission, can
 from mturkhub.common import clock
 from mturkhub.common.errors import ActionRefused
 from mturkhub.common.money import dollars
-from mturkhub.gateway.fees import fee_per_assignment
 from mturkhub.intentions.models import IntentionState, Job, JobState, Operation
 from mturkhub.workers.naming import shown_ids
 from projects import rules
@@ -72,6 +71,7 @@ def review_batch(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
         "newer": chosen.query(at=page.newer) if page.newer else "",
         "older": chosen.query(at=page.older) if page.older else "",
         "current": current,
+        "undo_last": _undo_last(request, batch),
         **_refused_rejection(request, current),
     }
     if current:
@@ -88,6 +88,12 @@ def _current(request: TeamRequest, batch: Batch, queue: list[Assignment]) -> Ass
     if not queue:
         return None
     return Assignment.objects.select_related("row", "answer", "hit").get(pk=queue[0].pk)
+
+
+def _undo_last(request: TeamRequest, batch: Batch) -> str:
+    """The answer of this batch that the person decided last; empty when that was one of another batch."""
+    of_batch, answer = request.session.get("last_decision", ["", ""])
+    return answer if of_batch == str(batch.public_id) else ""
 
 
 def _refused_rejection(request: TeamRequest, current: Assignment | None) -> dict[str, str]:
@@ -107,7 +113,6 @@ def _evidence(
     names |= shown_ids(batch.team_id, [answer.worker_id for answer in siblings], request.actor)
     order = [answer.pk for answer in queue]
     place = order.index(current.pk) if current.pk in order else -1
-    fee = fee_per_assignment(batch.reward, current.hit.max_assignments, batch.connection.fee_schedule)
     record = Assignment.objects.filter(team_id=batch.team_id, worker=current.worker_id)
     return {
         "worker": names.get(current.worker_id, ""),
@@ -115,7 +120,7 @@ def _evidence(
         "fields": sorted(current.answer.fields.items()),
         "siblings": [(answer, names.get(answer.worker_id, "")) for answer in siblings],
         "sibling_count": others.count(),
-        "price": batch.reward + fee,
+        "price": current.hit.price_each,
         "wage": hourly_wage(batch.reward, current.work_time),
         "refused_decision": _refused_decision(current),
         "bonuses": current.bonuses.select_related("by").order_by("pk"),
@@ -161,7 +166,7 @@ def _back(request: TeamRequest, assignment: Assignment, *, go_on: bool = True) -
 
 def _undo_hint(request: TeamRequest, assignment: Assignment, said: str) -> None:
     messages.info(request, f"{said} Undo with Z until MTurk is told.", extra_tags=str(assignment.public_id))
-    request.session["last_decided"] = str(assignment.public_id)
+    request.session["last_decision"] = [str(assignment.batch.public_id), str(assignment.public_id)]
 
 
 @require_POST
@@ -227,6 +232,8 @@ def undo(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     """Take back the last decision, and with it the leaving out that the same click did."""
     assignment = _assignment(request, public_id)
     reviews.undo_decision(assignment, by=request.actor)
+    if _undo_last(request, assignment.batch) == str(assignment.public_id):
+        del request.session["last_decision"]
     if request.session.pop("left_out_with_it", "") == str(assignment.public_id):
         reviews.take_back_in(assignment, by=request.actor)
     messages.info(request, "Taken back; it waits for a decision again.")

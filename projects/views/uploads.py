@@ -20,7 +20,7 @@ from mturkhub.accounts.rules.connections import balance_seen, check_can_use
 from mturkhub.common import clock
 from mturkhub.common.errors import ActionRefused
 from mturkhub.common.stored_files import open_file, store_what_arrives
-from mturkhub.common.tabular import Issue, csv_line, read_table
+from mturkhub.common.tabular import Issue, Row, bad_lines_csv, csv_line, read_table
 from projects import rules
 from projects.actions.batches import publish_batch as publish
 from projects.actions.batches import unschedule_batch
@@ -34,13 +34,13 @@ from projects.actions.uploads import (
     take_file,
     upload_file,
 )
-from projects.batch_reading import BatchReport, checked, first_rows
+from projects.batch_reading import BatchReport, Checked, checked, first_rows
 from projects.budgets import Room, check_fits, rooms_of
 from projects.checking import latest_template
 from projects.costs import Cost, hourly_wage
 from projects.filters import public_id_or_none
 from projects.forms import BatchSettingsForm, PublishingForm, UploadForm
-from projects.models import Batch, BatchUpload, Project
+from projects.models import Batch, BatchUpload, HITTemplate, Project
 from projects.placeholders import WHOLE_ROW, as_text, find_placeholders
 from projects.previews import Preview, preview_url
 from projects.queueing import cost_of
@@ -119,12 +119,12 @@ def check_upload(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
         # The part that shows how far the check has come asks again; now there is a whole page to show.
         return HttpResponse(headers={"HX-Refresh": "true"})
     position = _position(request)
-    rows = [] if report.refusal else _first_rows(upload)
+    template = latest_template(upload.project)
+    rows = [] if report.refusal else _first_rows(upload, template)
     row = rows[min(position, len(rows) - 1)] if rows else None
     is_accepted = request.GET.get("accepted", "1") == "1"
     preview = None
     if row and not report.stops:
-        template = latest_template(upload.project)
         preview = preview_url(
             upload.team_id, request.user.pk, Preview(template.html, row.values, is_accepted)
         )
@@ -166,9 +166,16 @@ def _position(request: TeamRequest) -> int:
     return min(int(given), PREVIEW_ROWS - 1) if given.isdecimal() else 0
 
 
-def _first_rows(upload: BatchUpload) -> list[Any]:
+def _first_rows(upload: BatchUpload, template: HITTemplate) -> list[Row]:
     with open_file(upload.file) as stream:
-        return first_rows(stream, upload.file.name, PREVIEW_ROWS, upload.encoding)
+        return first_rows(
+            stream,
+            upload.file.name,
+            PREVIEW_ROWS,
+            upload.encoding,
+            html=template.html,
+            frame_height=upload.project.frame_height,
+        )
 
 
 def _blocked(upload: BatchUpload, report: BatchReport) -> str:
@@ -198,23 +205,17 @@ def choose_upload_encoding(request: TeamRequest, public_id: uuid.UUID) -> HttpRe
 def bad_lines(request: TeamRequest, public_id: uuid.UUID) -> StreamingHttpResponse:
     """Every bad line with what is wrong with it, as CSV."""
     upload = _upload(request, public_id)
-    response = StreamingHttpResponse(_bad_lines(upload), content_type="text/csv; charset=utf-8")
+    lines = bad_lines_csv(_checked(upload))
+    response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="bad-lines.csv"'
     return response
 
 
-def _bad_lines(upload: BatchUpload) -> Iterator[bytes]:
-    yield csv_line(["line", "column", "what is there", "what is wrong"]).encode()
+def _checked(upload: BatchUpload) -> Iterator[Checked | Issue]:
     template = latest_template(upload.project)
     with open_file(upload.file) as stream:
-        try:
-            table = read_table(stream, upload.file.name, upload.encoding)
-            for record in checked(table, template.html, upload.project.frame_height):
-                if isinstance(record, Issue):
-                    cells = [record.line, record.column, record.found, record.sentence]
-                    yield csv_line(cells).encode("utf-8", "replace")
-        except ActionRefused as refused:
-            yield csv_line(["", "", "", refused.sentence]).encode()
+        table = read_table(stream, upload.file.name, upload.encoding)
+        yield from checked(table, template.html, upload.project.frame_height)
 
 
 @require_POST

@@ -169,8 +169,15 @@ def test_an_escaped_emoji_in_json_is_one_character():
             "The file is UTF-16 text. Say so, or save it as UTF-8, then upload it again.",
         ),
         ("text\n".encode("utf-16-be"), "The file is no UTF-8 text: its first line holds NUL bytes."),
-        (b"PK\x03\x04\x14\x00", "This is a spreadsheet or an archive, not text."),
-        (b"\x89PNG\r\n\x1a\n", "Line 1 is not UTF-8 text: byte 0x89 at position 1."),
+        (b"PK\x03\x04\x14\x00", "This is a spreadsheet or an archive, and not a text file: no rows"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00", "This is a picture, and not a text file: no rows"),
+        (
+            b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+            "This is an old spreadsheet or document, and not a text file: no rows",
+        ),
+        (b"%PDF-1.7\n", "This is a PDF, and not a text file: no rows"),
+        (b"\x1f\x8b\x08\x00", "This is a compressed file, and not a text file: no rows"),
+        (b"\x89\r\n\x1a\n", "Line 1 is not UTF-8 text: byte 0x89 at position 1."),
         (
             b"text\nok\ncaf\xe9\n",
             "Line 3 is not UTF-8 text: byte 0xe9 at position 4. Choose its encoding, or save",

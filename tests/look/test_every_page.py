@@ -19,7 +19,7 @@ from projects import importing
 from projects.actions.budgets import set_budget
 from projects.actions.continuing import continue_batch
 from projects.actions.results import import_results, upload_results
-from projects.models import Batch, BudgetPeriod, ForeignHIT, HITType, ResultsUpload
+from projects.models import Assignment, Batch, BudgetPeriod, ForeignHIT, HITType, ResultsUpload
 from tests.conftest import Person
 from tests.factories import ApiTokenFactory, AssignmentFactory, BatchFactory, HITFactory, ProjectFactory
 from tests.look.conftest import LONG, UNBROKEN, Asked, Lab, address
@@ -65,6 +65,23 @@ def test_pages_of_a_batch_at_work(olive: Person, lab: Lab, window_of: Window) ->
         )
         == []
     )
+
+
+def test_the_buttons_of_a_review_hold_their_words_on_a_phone(
+    olive: Person, lab: Lab, window_of: Window
+) -> None:
+    left_out = Assignment.objects.get(batch=lab.batch, left_out_at__isnull=False)
+    olive.client.post(address("projects:approve", left_out.public_id))
+    page = window_of(olive)
+    page.set_viewport_size({"width": 390, "height": 844})
+
+    page.goto(f"{address('projects:review_batch', lab.batch.public_id)}?show=all&answer={left_out.public_id}")
+
+    buttons = page.locator(".decide-more .btn")
+    names = {name.split(maxsplit=1)[0] for name in buttons.all_inner_texts()}
+    assert names == {"Bonus…", "Count", "Undo", "Previous", "Next"}
+    widths = buttons.evaluate_all("all => all.map(each => each.scrollWidth - each.clientWidth)")
+    assert max(widths) == 0
 
 
 def test_pages_of_a_full_batch(olive: Person, lab: Lab, window_of: Window) -> None:
@@ -487,6 +504,7 @@ def test_pages_that_stand_on_the_way_in_and_out(olive: Person, window_of: Window
 NO_PAGES = {
     "healthz",
     "projects:bad_lines",
+    "projects:bad_result_lines",
     "projects:batch_figures",
     "projects:download_activity",
     "projects:download_ledger",

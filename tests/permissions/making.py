@@ -81,6 +81,7 @@ ROWS = {
     # No file was chosen.
     "projects:upload_results": Row(get=_MANAGERS, post="400 400 403 403 404 302", **_PROJECT),
     "projects:import_results": Row(get=_MANAGERS, post=_MANAGERS_POST, **_RESULTS),
+    "projects:bad_result_lines": Row(get=_MANAGERS, **_RESULTS),
     "projects:read_results_as": Row(post=_MANAGERS_POST, data={"encoding": "cp1252"}, **_RESULTS),
     "projects:sample_file": Row(get=TEAM, **_PROJECT),
     "projects:check_upload": Row(get=_MANAGERS, **_UPLOAD),

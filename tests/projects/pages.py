@@ -10,7 +10,8 @@ from django.urls import reverse
 
 from mturkhub.common.templatetags.ui import outside
 from projects.counting import recount
-from projects.models import Assignment, Batch
+from projects.models import HIT, Assignment, Batch
+from projects.queueing import price_each
 from tests.conftest import Person
 from tests.factories import AssignmentFactory, TeamWorkerFactory
 
@@ -46,6 +47,13 @@ def words(html: str) -> str:
     found = re.search(r"<main.*</main>", html, re.S)
     text = re.sub(r"<[^>]*>", " ", found[0] if found else html)
     return " ".join(unescape(text).split())
+
+
+def ask_for_ten(hit: HIT) -> HIT:
+    """A HIT on the other side of the border from nine to ten, where the fee is higher."""
+    hit.max_assignments, hit.price_each = 10, price_each(hit.batch, 10)
+    hit.save(update_fields=["max_assignments", "price_each"])
+    return hit
 
 
 def is_shown_as_text(value: str, html: str) -> bool:

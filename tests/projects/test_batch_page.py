@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from mturkhub.accounts.models import Event, NotificationQueue
 from mturkhub.common import clock
+from projects.actions.hits import extend_answers
 from projects.counting import recount
 from projects.models import HIT
 from tests.factories import BatchFactory, HITFactory
@@ -268,3 +269,12 @@ def test_fifty_rows_take_as_many_queries_as_five(olive, make_batch, name):
 
 def test_strangers_find_nothing(stan, batch):
     assert stan.client.get(reverse("projects:batch", args=[batch.public_id])).status_code == 404
+
+
+def test_the_head_says_what_is_asked_for_since(live, mina):
+    before = get(mina, "batch", live.batch)
+    extend_answers(live.batch, by=mina.actor, answers=2, rows=[1])
+    live.operate()
+
+    assert "2 rows × 3 answers · by" in before
+    assert "2 rows × 3 answers, 2 more since · by" in get(mina, "batch", live.batch)

@@ -265,7 +265,7 @@ def test_a_schedule_is_in_the_teams_zone_and_can_be_taken_back(mina: Person, dra
     [
         ({"first_rows": "6"}, "This file has 5 rows."),
         ({"publish_at": "tomorrow"}, "Write a day and a time"),
-        ({"rows_per_hour": "0"}, "greater than or equal to 1"),
+        ({"rows_per_hour": "0"}, "“Rows an hour” must be 1 or more."),
     ],
 )
 def test_an_option_that_makes_no_sense_publishes_nothing(

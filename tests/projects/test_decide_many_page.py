@@ -10,7 +10,7 @@ from mturkhub.intentions.models import Job
 from projects.bulk_deciding import run_chunk
 from projects.models import Assignment, Decision
 from tests.factories import BatchFactory
-from tests.projects.pages import answer, count_queries, get, post, words
+from tests.projects.pages import answer, ask_for_ten, count_queries, get, post, words
 
 pytestmark = pytest.mark.django_db
 
@@ -66,6 +66,18 @@ def test_a_worker_with_two_answers_is_one_person(ravi, batch):
     Assignment.objects.filter(pk=second.pk).update(worker=first.worker)
 
     assert "1 Worker is paid $0.12" in words(get(ravi, "decide_many", batch, query="?verdict=approve"))
+
+
+def test_each_answer_costs_what_was_reserved_for_its_hit(ravi, batch, three):
+    ask_for_ten(batch.hits.get(row__number=2))
+
+    approving = words(get(ravi, "decide_many", batch, query="?verdict=approve"))
+    rejecting = words(get(ravi, "decide_many", batch, query="?verdict=reject"))
+
+    # Two at a cent of fee each, and one at two.
+    assert "3 Workers are paid $0.19 in all, fee included." in approving
+    assert "Approve 3 answers for $0.19" in approving
+    assert "$0.19 stays with you" in rejecting
 
 
 def test_what_the_filter_holds_besides_is_named_and_stays(ravi, batch, three):

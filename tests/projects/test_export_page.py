@@ -199,6 +199,19 @@ class TestOnlyWhatIsNew:
         assert "JSON Lines, only what is new" in html
         assert "(2 answers), each once" in html
 
+    def test_that_nothing_is_new_is_said_before_the_click(self, vera, batch):
+        answer(batch, {"mood": ["1"]})
+        self.take(vera, batch, "")
+
+        nothing = get(vera, "batch_export", batch)
+        answer(batch, {"mood": ["2"]}, {"mood": ["3"]})
+        two = get(vera, "batch_export", batch)
+
+        assert "Nothing is new now." in words(nothing)
+        assert 'name="new"' not in nothing
+        assert "2 are new now." in words(two)
+        assert 'name="new"' in two
+
     def test_everybody_has_a_last_download_of_their_own(self, vera, mina, batch):
         answer(batch, {"mood": ["1"]})
         self.take(vera, batch, "")

@@ -107,16 +107,6 @@ def test_an_expired_hit_gets_time_too_and_its_free_places_cost_again(live: Live,
     assert live.hits[0].hit_status == "Assignable"
 
 
-def test_a_second_extension_waits_for_the_first(live: Live, mina: Person) -> None:
-    hits.extend_answers(live.batch, by=mina.actor, answers=1, rows=[1])
-
-    plan = hits.plan_extension(live.batch, by=mina.actor, answers=1)
-
-    assert (plan.growing, plan.busy) == (1, 1)
-    with pytest.raises(ActionRefused, match="None of these rows has a HIT that can grow now"):
-        hits.extend_answers(live.batch, by=mina.actor, answers=1, rows=[1])
-
-
 @pytest.mark.parametrize("answers", [0, -1, 10**9 + 1])
 def test_a_number_mturk_does_not_take_is_refused(live: Live, mina: Person, answers: int) -> None:
     with pytest.raises(ActionRefused, match="1 to 1,000,000,000 answers more"):

@@ -442,12 +442,36 @@ def test_the_page_names_what_is_wrong_and_asks_before_leaving_it_out(mina, uploa
 
     html = get(mina, "import_results", made)
     refused = post(mina, "import_results", made)
+    pressed = post(mina, "import_results", made, {"drop": "1"})
 
-    assert "1 line cannot be imported" in words(html)
+    assert "1 of 2 lines cannot be imported." in words(html)
     assert "“&lt;b&gt;?” is no time like" in html
-    assert "Leave out the 1 line named below" in words(html)
+    assert "Leave 1 line out, import 1 answer" in words(html)
     assert refused.status_code == 400
-    assert "tick that the line shall be left out" in refused.content.decode()
+    assert "or leave the line out" in refused.content.decode()
+    assert "/jobs/" in pressed["Location"]
+
+
+def test_all_bad_lines_can_be_downloaded(mina, upload):
+    made = upload(results({}, *[{"AssignmentId": f"3OTHER{n}", "SubmitTime": "soon"} for n in range(60)]))
+    url = reverse("projects:bad_result_lines", args=[made.public_id])
+
+    html = get(mina, "import_results", made)
+    lines = b"".join(mina.client.get(url).streaming_content).decode().splitlines()
+
+    assert "Lines that cannot be imported first 50 of 60" in words(html)
+    assert f'href="{url}"' in html
+    assert lines[0] == "line,column,what is there,what is wrong"
+    assert lines[1].startswith('3,SubmitTime,soon,"Line 3, column “SubmitTime”: “soon” is no time like')
+    assert len(lines) == 61
+
+
+def test_a_file_that_is_no_text_is_refused_as_that(upload):
+    for binary in (b"\x89PNG\r\n\x1a\n\x00", bytes(range(256)) * 8):
+        found = report(upload(binary))
+
+        assert "not a text file: no rows can be read from it" in found.refusal
+        assert not found.encodings
 
 
 def test_the_columns_that_are_read_are_those_of_the_requester_site():

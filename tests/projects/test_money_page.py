@@ -56,9 +56,9 @@ def test_an_owner_sets_changes_and_removes_a_budget(olive: Person, draft: Batch)
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"limit": "-1"}, "greater than or equal to 0"),
+        ({"limit": "-1"}, "“At most” must be 0 or more."),
         ({"limit": "a lot"}, "Enter a number"),
-        ({"limit": "0.001"}, "2 decimal places"),
+        ({"limit": "0.001"}, "“At most” takes at most 2 digits after the point."),
         ({"whose": "project:0"}, "Select a valid choice"),
         ({"period": "week"}, "Select a valid choice"),
     ],

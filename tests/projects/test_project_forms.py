@@ -47,31 +47,35 @@ def errors(team, **changes):
 @pytest.mark.parametrize(
     ("field", "changes", "sentence"),
     [
-        ("title", {"title": "x" * 129}, "Ensure this value has at most 128 characters (it has 129)."),
+        ("title", {"title": "x" * 129}, "“Title” takes at most 128 characters; this has 129."),
         ("title", {"title": "  "}, "This field is required."),
         (
             "description",
             {"description": "x" * 2001},
-            "Ensure this value has at most 2000 characters (it has 2001).",
+            "“Description” takes at most 2,000 characters; this has 2,001.",
         ),
         ("description", {"description": ""}, "This field is required."),
         (
             "keywords",
             {"keywords": "x" * 1001},
-            "Ensure this value has at most 1000 characters (it has 1001).",
+            "“Keywords” takes at most 1,000 characters; this has 1,001.",
         ),
-        ("name", {"name": "x" * 101}, "Ensure this value has at most 100 characters (it has 101)."),
+        ("name", {"name": "x" * 101}, "“Project name” takes at most 100 characters; this has 101."),
         # Money.
         ("reward", {"reward": "0.00"}, "The least a reward can be is $0.01."),
         ("reward", {"reward": "-1"}, "The least a reward can be is $0.01."),
         ("reward", {"reward": "0.015"}, "MTurk pays whole cents: at most two decimals."),
         ("reward", {"reward": "five"}, "Write an amount in dollars, such as 0.05."),
         ("reward", {"reward": "NaN"}, "Write an amount in dollars, such as 0.05."),
-        ("reward", {"reward": "1000000.00"}, "Ensure that there are no more than"),
+        ("reward", {"reward": "1000000.00"}, "“Reward per answer” takes at most 8 digits."),
         ("reward", {"reward": ""}, "This field is required."),
         # Answers.
         ("max_assignments", {"max_assignments": "0"}, "Each row needs at least one answer."),
-        ("max_assignments", {"max_assignments": "1000000001"}, "less than or equal to 1000000000"),
+        (
+            "max_assignments",
+            {"max_assignments": "1000000001"},
+            "“Answers per row” must be 1,000,000,000 or less.",
+        ),
         ("max_assignments", {"max_assignments": "1.5"}, "Enter a whole number."),
         # Durations.
         (
@@ -93,8 +97,8 @@ def errors(team, **changes):
         ("lifetime", {"lifetime_0": "soon"}, "Enter a number."),
         ("estimated_duration", {"estimated_duration_0": "0"}, "MTurk takes 1 second"),
         # The frame.
-        ("frame_height", {"frame_height": "10001"}, "less than or equal to 10000"),
-        ("frame_height", {"frame_height": "-1"}, "greater than or equal to 0"),
+        ("frame_height", {"frame_height": "10001"}, "“Height of the frame” must be 10,000 or less."),
+        ("frame_height", {"frame_height": "-1"}, "“Height of the frame” must be 0 or more."),
         ("approval", {"approval": "never"}, "Select a valid choice."),
     ],
 )
@@ -227,12 +231,12 @@ def test_an_amount_that_is_none_has_no_price(team, reward):
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"title": "x" * 129}, "title: Ensure this value has at most 128 characters"),
-        ({"description": "x" * 2001}, "description: Ensure this value has at most 2000 characters"),
-        ({"reward": Decimal("-0.01")}, "reward: Ensure this value is greater than or equal to 0.00."),
-        ({"max_assignments": 0}, "max_assignments: Ensure this value is greater than or equal to 1."),
-        ({"lifetime": timedelta(days=366)}, "lifetime: Ensure this value is less than"),
-        ({"auto_approval_delay": timedelta(days=31)}, "auto_approval_delay: Ensure this value is less than"),
+        ({"title": "x" * 129}, "“title” takes at most 128 characters; this has 129."),
+        ({"description": "x" * 2001}, "“description” takes at most 2,000 characters"),
+        ({"reward": Decimal("-0.01")}, "“reward” must be 0.00 or more."),
+        ({"max_assignments": 0}, "“max_assignments” must be 1 or more."),
+        ({"lifetime": timedelta(days=366)}, "“lifetime” must be 365 d or less."),
+        ({"auto_approval_delay": timedelta(days=31)}, "“auto_approval_delay” must be 30 d or less."),
     ],
 )
 def test_scripts_meet_the_same_limits(team, mina, changes, sentence):

@@ -10,7 +10,16 @@ from mturkhub.common import clock
 from projects.models import Assignment, Decision
 from tests.factories import AssignmentFactory, BatchFactory
 from tests.factories.projects import NOON
-from tests.projects.pages import HOSTILE, answer, count_queries, get, is_shown_as_text, post, words
+from tests.projects.pages import (
+    HOSTILE,
+    answer,
+    ask_for_ten,
+    count_queries,
+    get,
+    is_shown_as_text,
+    post,
+    words,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -383,3 +392,32 @@ def test_fifty_answers_take_as_many_queries_as_five(olive, connection):
     answer(many, *[{"sentiment": ["1"]}] * 50)
 
     assert count_queries(olive, "review_batch", few) == count_queries(olive, "review_batch", many)
+
+
+# What it costs, and what can be undone ------------------------------------------------------------
+
+
+def test_the_buttons_say_what_was_reserved_for_the_hit(ravi, batch, three):
+    ask_for_ten(three[1].hit)
+
+    small = words(get(ravi, "review_batch", batch, query=f"?answer={three[0].public_id}"))
+    large = words(get(ravi, "review_batch", batch, query=f"?answer={three[1].public_id}"))
+
+    assert ("Approve $0.06" in small, "Reject, keep $0.06" in small) == (True, True)
+    assert ("Approve $0.07" in large, "Reject, keep $0.07" in large) == (True, True)
+
+
+def test_undo_last_is_offered_in_the_batch_of_the_decision_alone(ravi, batch, three, connection):
+    other = BatchFactory(project=batch.project, connection=connection, published=True, rows=1)
+    answer(other, {"sentiment": ["1"]})
+    url = reverse("projects:undo", args=[three[0].public_id])
+    post(ravi, "approve", three[0])
+
+    assert url in get(ravi, "review_batch", batch)
+    elsewhere = get(ravi, "review_batch", other)
+    assert url not in elsewhere
+    assert "Undo last" not in elsewhere
+    nothing_waits = get(ravi, "review_batch", other, query="?text=nothing")
+    assert "Undo last" not in nothing_waits
+    post(ravi, "undo", three[0])
+    assert "Undo last" not in get(ravi, "review_batch", batch)

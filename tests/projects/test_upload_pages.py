@@ -104,7 +104,7 @@ def test_pasted_lines_are_checked_like_a_file(address, mina, pasted):
         ({"pasted": "  \n "}, "Choose a file, or paste lines with the column names first."),
         ({"pasted": "text\na\x00b\n"}, "Null characters are not allowed."),
         ({"file": SimpleUploadedFile("x.csv", b"")}, "The submitted file is empty."),
-        ({"pasted": "x" * 4_000_001}, "Ensure this value has at most 4000000 characters"),
+        ({"pasted": "x" * 4_000_001}, "“Or paste the lines” takes at most 4,000,000 characters"),
     ],
 )
 def test_without_a_file_or_lines_the_page_comes_back_with_a_sentence(address, mina, data, sentence):
@@ -208,6 +208,7 @@ def test_dropping_the_bad_lines_opens_the_way_to_the_cost(checked, connection, m
 
     html = unescape(mina.client.post(f"{address}drop/", follow=True).content.decode())
     assert "2 rows are ready;" in html
+    assert "2 rows, without 1 line that cannot be used" in html
     assert f"1 line dropped by <bdi>{mina.user}</bdi>." in html
     answer = mina.client.post(f"{address}batch/", follow=True)
 
@@ -215,6 +216,36 @@ def test_dropping_the_bad_lines_opens_the_way_to_the_cost(checked, connection, m
     assert answer.redirect_chain == [(reverse("projects:cost", args=[batch.public_id]), 302)]
     assert (batch.rows_total, batch.lines_dropped) == (2, 1)
     assert f"1 line dropped by {mina.user}." in unescape(answer.content.decode())
+
+
+def test_one_good_line_beside_a_bad_one_is_said_to_be_one_of_two(checked, mina):
+    address = checked("id,text\n1,hello\n2,an 😀\n")
+
+    before = unescape(mina.client.get(address).content.decode())
+    after = unescape(mina.client.post(f"{address}drop/", follow=True).content.decode())
+
+    assert "1 of 2 lines cannot be used." in before
+    assert "1 row, without 1 line that cannot be used" in before
+    # Only the first of them is shown among the rows, and there is no second one to go to.
+    assert before.count("an 😀") == 1
+    assert "Next row" not in before
+    assert "1 row is ready;" in after
+
+
+def test_of_many_rows_it_says_how_many_are_shown(checked, mina):
+    address = checked("text\n" + "hello\n" * 7)
+
+    assert "5 of 7 rows" in mina.client.get(address).content.decode()
+
+
+def test_a_file_that_is_no_text_is_refused_as_that_and_offers_no_encoding(address, mina):
+    data = bytes(range(256)) * 8
+
+    answer = mina.client.post(address, {"file": SimpleUploadedFile("x.csv", data)}, follow=True)
+
+    html = answer.content.decode()
+    assert "This is not a text file: no rows can be read from it. Choose the CSV" in html
+    assert "How is it written?" not in html
 
 
 def test_going_on_twice_makes_one_draft(checked, connection, mina):

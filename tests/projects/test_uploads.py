@@ -324,10 +324,10 @@ def test_a_drafts_settings_can_be_changed(team, mina):
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"max_assignments": 0}, "max_assignments: Ensure this value is greater than or equal to 1."),
-        ({"reward": Decimal("0.001")}, "reward: Ensure that there are no more than 2 decimal places."),
-        ({"title": "x" * 129}, "title: Ensure this value has at most 128 characters"),
-        ({"lifetime": timedelta(seconds=29)}, "lifetime: Ensure this value is greater than"),
+        ({"max_assignments": 0}, "“max_assignments” must be 1 or more."),
+        ({"reward": Decimal("0.001")}, "“reward” takes at most 2 digits after the point."),
+        ({"title": "x" * 129}, "“title” takes at most 128 characters"),
+        ({"lifetime": timedelta(seconds=29)}, "“lifetime” must be 30 s or more."),
     ],
 )
 def test_a_value_mturk_would_refuse_is_refused_for_scripts_too(team, mina, changes, sentence):
