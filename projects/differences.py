@@ -21,7 +21,10 @@ from projects.states import AssignmentStatus, HITStatus, OperationKind, Verdict
 CLOCKS_DIFFER = timedelta(minutes=1)
 # A change of ours that MTurk has confirmed may take so long until its lists show it.
 SHOWN_AFTER = timedelta(minutes=2)
-_SENT = [IntentionState.SENDING.value, IntentionState.UNKNOWN.value, IntentionState.DONE.value]
+# What waits to be sent again may be carried out long after its caller gave up and MTurk knew nothing of it.
+_WAS_SENT = Q(state__in=[IntentionState.SENDING, IntentionState.UNKNOWN, IntentionState.DONE]) | Q(
+    state=IntentionState.QUEUED, attempts__gt=0
+)
 _VERDICTS = {
     AssignmentStatus.APPROVED.value: Verdict.APPROVE.value,
     AssignmentStatus.REJECTED.value: Verdict.REJECT.value,
@@ -34,7 +37,7 @@ _VERDICTS = {
 def name_deciders(assignments: Sequence[Assignment]) -> None:
     """Say of decided Assignments whether somebody elsewhere decided them, or MTurk itself; they are saved by the caller."""
     keys = [assignment.pk for assignment in assignments if assignment.pk]
-    sent = Decision.objects.filter(assignment__in=keys, state__in=_SENT)
+    sent = Decision.objects.filter(_WAS_SENT, assignment__in=keys)
     ours = set(sent.values_list("assignment_id", "verdict")) if keys else set()
     for assignment in assignments:
         is_ours = (assignment.pk, _VERDICTS.get(assignment.status)) in ours
@@ -87,7 +90,7 @@ def _changed_by_us(hits: Sequence[HIT]) -> set[int]:
 def name_deletion(hit: HIT) -> None:
     """Say of a HIT that MTurk has deleted whether somebody elsewhere did that; it is saved by the caller."""
     deleted = Operation.objects.filter(target_id=hit.pk, kind=OperationKind.DELETE)
-    if hit.hit_status == HITStatus.DISPOSED and not deleted.filter(state__in=_SENT).exists():
+    if hit.hit_status == HITStatus.DISPOSED and not deleted.filter(_WAS_SENT).exists():
         hit.changed_elsewhere = ChangedElsewhere.DELETED.value
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Q
 
 from mturkhub.accounts import activity
 from mturkhub.accounts.actors import Actor
@@ -143,7 +144,8 @@ def _assignment(
 def note_remote_status(pairs: Sequence[tuple[Assignment, RemoteAssignment]]) -> list[Assignment]:
     """Record what MTurk says of Assignments we hold, locked by the caller; returns those that changed.
 
-    A decision of ours that still waited to be sent is overtaken: MTurk's own state had moved on.
+    A decision of ours that still waited to be sent is overtaken: MTurk's own state had moved on. One that was sent before
+    and is what MTurk says is done.
     """
     changed = []
     for assignment, record in pairs:
@@ -162,6 +164,9 @@ def note_remote_status(pairs: Sequence[tuple[Assignment, RemoteAssignment]]) -> 
     rejected = [each for each in decided if each.status == AssignmentStatus.REJECTED]
     overtaken = overtaken.exclude(is_overturn=True, assignment__in=rejected)
     freed = set(overtaken.values_list("assignment_id", flat=True))
+    ours = Q(assignment__in=[each for each in decided if not each.decided_elsewhere], attempts__gt=0)
+    text = "MTurk carried it out although it was not known to have arrived."
+    overtaken.filter(ours).update(state=IntentionState.DONE, lease_until=None, outcome=text)
     overtaken.update(
         state=IntentionState.OVERTAKEN, lease_until=None, outcome="MTurk had decided this answer before."
     )

@@ -141,6 +141,34 @@ def test_auto_approval_is_noticed_and_overtakes_a_decision_that_still_waited(
     assert live.answers[0].pending_verdict == ""
 
 
+def test_a_decision_that_mturk_carried_out_after_it_was_taken_for_lost_is_ours(
+    live: Live, mina: Person
+) -> None:
+    answer = live.collect_one()
+    approve_assignment(answer, by=mina.actor)
+    # Sent once, looked up while MTurk had not come to it, and queued again; then MTurk came to it.
+    Decision.objects.update(due_at=clock.now() + timedelta(minutes=1), attempts=1, first_sent_at=None)
+    live.market.approve_assignment(answer.mturk_id)
+
+    live.collect()
+
+    [stored] = live.answers
+    assert (stored.status, stored.pending_verdict, stored.decided_elsewhere) == ("Approved", "", "")
+    assert Decision.objects.get().state == "done"
+
+
+def test_a_decision_that_was_sent_before_and_contradicts_mturk_is_overtaken(live: Live, mina: Person) -> None:
+    answer = live.collect_one()
+    reject_assignment(answer, by=mina.actor, feedback="empty")
+    Decision.objects.update(due_at=clock.now() + timedelta(minutes=1), attempts=1, first_sent_at=None)
+    live.market.approve_assignment(answer.mturk_id)
+
+    live.collect()
+
+    assert live.answers[0].decided_elsewhere == "elsewhere"
+    assert Decision.objects.get().state == "overtaken"
+
+
 def test_a_rejection_overturned_elsewhere_is_found_within_a_day(live: Live) -> None:
     [assignment_id] = live.submit()
     live.market.reject_assignment(assignment_id, feedback="empty")
