@@ -466,6 +466,10 @@ def make_batch(title: str, rows: int, answers: int) -> tuple[Any, Any]:
     save_template(project, HTML, by=by)
     file = "text\n" + "".join(f"text {number}\n" for number in range(rows))
     upload = upload_file(project, by=by, name="items.csv", chunks=[file.encode()])
+    # A long file is checked by the worker.
+    while upload.check_wanted_at:
+        time.sleep(0.2)
+        upload.refresh_from_db()
     return by, create_batch(upload, by=by, connection=Connection.objects.get(environment="local"))
 
 

@@ -216,8 +216,9 @@ def _good_rows(table: Table, batch: Batch, report: BatchReport) -> Iterator[Row]
 
 def _copy_lines(rows: Iterable[Row], batch: Batch) -> Iterator[bytes]:
     """In COPY's text format; JSON has no tab or line break of its own left to escape."""
+    as_json = json.JSONEncoder(ensure_ascii=False).encode
     for number, row in enumerate(rows, 1):
-        values = json.dumps(row.values, ensure_ascii=False).replace("\\", "\\\\")
+        values = as_json(row.values).replace("\\", "\\\\")
         yield f"{new_public_id()}\t{batch.team_id}\t{batch.pk}\t{number}\t{values}\n".encode()
 
 
