@@ -3,7 +3,6 @@
 import io
 import json
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -199,51 +198,12 @@ _COPY = "copy projects_batchrow (public_id, team_id, batch_id, number, input) fr
 
 def _import_rows(batch: Batch, upload: BatchUpload, report: BatchReport) -> int:
     """Copy the file's good lines into BatchRow, with a RowResult each; returns how many."""
-    with (
-        open_file(upload.file) as stored,
-        database.cursor() as cursor,
-        ThreadPoolExecutor(1) as pool,
-    ):
-        copying = _Copying(stored, cursor.cursor, pool)
-        stream = io.BufferedReader(copying, PORTION)
+    with open_file(upload.file) as stream, database.cursor() as cursor:
         rows = _good_rows(read_table(stream, upload.file.name, upload.encoding), batch, report)
+        # In portions: the file itself is read over this connection, which COPY keeps busy.
         for portion in _portions(_copy_lines(rows, batch)):
-            copying.begin(portion)
-        copying.wait()
+            cursor.cursor.copy_expert(_COPY, io.BytesIO(portion))
     return begin_counting(batch)
-
-
-class _Copying(io.RawIOBase):
-    """COPY by a thread, while the next portion is made of the file's next bytes.
-
-    Both use the one connection there is, in turns: nothing is read until Postgres has taken in what it was given.
-    """
-
-    def __init__(self, stored: io.BufferedReader, cursor: Any, pool: Executor) -> None:
-        self._stored = stored
-        self._cursor = cursor
-        self._pool = pool
-        self._running: Future[None] | None = None
-
-    def begin(self, portion: bytes) -> None:
-        self.wait()
-        # In one piece: for each of several the thread would have to wait for Python's lock.
-        self._running = self._pool.submit(
-            self._cursor.copy_expert, _COPY, io.BytesIO(portion), size=len(portion)
-        )
-
-    def wait(self) -> None:
-        """Raises what COPY raised."""
-        if self._running:
-            self._running.result()
-            self._running = None
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: "bytearray | memoryview", /) -> int:  # type: ignore[override]
-        self.wait()
-        return self._stored.readinto(buffer)
 
 
 def _good_rows(table: Table, batch: Batch, report: BatchReport) -> Iterator[Row]:

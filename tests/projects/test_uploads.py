@@ -1,10 +1,8 @@
 """From a file to a draft batch, through actions."""
 
-import uuid
 from datetime import timedelta
 from decimal import Decimal
 
-import psycopg2
 import pytest
 
 from mturkhub.accounts.actors import Actor
@@ -264,20 +262,6 @@ def test_rows_are_copied_in_portions_without_losing_one(upload, connection, mina
 
     assert [row.input["text"] for row in batch.rows.order_by("number")] == [f"n{n}" for n in range(50)]
     assert list(batch.rows.order_by("number").values_list("number", flat=True)) == list(range(1, 51))
-
-
-def test_what_postgres_refuses_of_a_portion_is_raised_and_leaves_no_batch(
-    upload, connection, mina, monkeypatch
-):
-    monkeypatch.setattr(uploads, "PORTION", 500)
-    monkeypatch.setattr(uploads, "new_public_id", lambda: uuid.UUID(int=1))
-    made = upload("text\n" + "".join(f"n{n}\n" for n in range(50)))
-
-    with pytest.raises(psycopg2.errors.UniqueViolation):
-        create_batch(made, by=mina.actor, connection=connection)
-
-    assert not Batch.objects.exists()
-    assert BatchUpload.objects.get() == made
 
 
 def test_the_number_of_queries_does_not_grow_with_the_rows(
