@@ -138,7 +138,8 @@ class Running:
 
     def ask(self, url: str, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """The rows of one statement, committed; asked again while Postgres is on its way back."""
-        return patiently(lambda: _execute(url, statement, values), psycopg2.OperationalError)
+        gone = (psycopg2.OperationalError, psycopg2.InterfaceError)
+        return patiently(lambda: _execute(url, statement, values), *gone)
 
     def in_flight(self) -> tuple[int, int, int, int]:
         """How many HITs, Decisions, Operations and Bonuses are being sent."""
