@@ -87,7 +87,8 @@ def queue_operations(hits: HITQuerySet[HIT], kind: OperationKind, wanted: Any, *
     """
     if not kind.adds_up:
         _replace(hits, kind)
-    wanted_of = hits.order_by("pk").values_list("pk", asked_for())
+    asked = asked_for() if kind.adds_up else "max_assignments"
+    wanted_of = hits.order_by("pk").values_list("pk", asked)
     try:
         chosen, parameters = wanted_of.query.sql_with_params()
     except EmptyResultSet:
