@@ -23,7 +23,7 @@ def refresh_balance(connection: Connection, *, gateway: MTurkGateway) -> None:
     # Before MTurk is asked: whatever is confirmed only afterwards counts as on its way, and is named as that.
     ours = ours_on(connection)
     balance = balances.refresh_balance(connection, gateway=gateway)
-    if connection.is_real_money:
+    if connection.has_balance:
         note_reading(connection, balance.available, ours)
     connection.refresh_from_db(fields=["creation_paused_at"])
     if connection.creation_paused_at and _covers_next_hit(connection):

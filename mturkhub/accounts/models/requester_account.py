@@ -130,6 +130,6 @@ class Connection(models.Model):
         return bool(self.sweep_wanted_at or self.sweep_lease_until)
 
     @property
-    def is_real_money(self) -> bool:
+    def has_balance(self) -> bool:
         """Whether what is spent here goes off a balance; the sandbox always says 10,000 dollars."""
         return self.environment != Environment.SANDBOX

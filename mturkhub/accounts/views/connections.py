@@ -122,7 +122,7 @@ def _test(request: TeamRequest, row: Connection) -> HttpResponse:
     if row.problem:
         messages.error(request, f"{row.name} was tested and does not work yet. What is missing stands below.")
     elif row.balance is not None:
-        unreal = "" if row.is_real_money else ", which is not real money"
+        unreal = "" if row.has_balance else ", which is not real money"
         messages.success(request, f"{row.name} works: {dollars(row.balance)} available{unreal}.")
     return redirect("accounts:connection", public_id=row.public_id)
 
