@@ -225,21 +225,22 @@ def _csv_rows(records: Iterator[tuple[int, list[str]] | Issue], columns: list[st
             )
             continue
         values = dict(zip(columns, cells, strict=True))
-        yield _unstorable(line, values) or Row(line, values)
+        yield _unusable(line, values) or Row(line, values)
 
 
 def _cells(count: int) -> str:
     return "1 cell" if count == 1 else f"{count} cells"
 
 
-def _unstorable(line: int, values: dict[str, Any]) -> Issue | None:
+def _unusable(line: int, values: dict[str, Any], *, has_escapes: bool = False) -> Issue | None:
+    """What no cell may hold: of the characters that cannot be stored, only NUL comes without an escape."""
     for column, value in values.items():
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        if not _is_storable(text) and (found := _UNSTORABLE.search(text)):
+        if ("\x00" in text or has_escapes) and (found := _unstorable(value)):
             return Issue(
                 line,
                 column,
-                text[max(0, found.start() - 20) : found.start() + 20],
+                found.string[max(0, found.start() - 20) : found.start() + 20],
                 f"Line {line}, column “{column}”, holds {_code(found[0])}, which cannot be stored. Take it out.",
                 "a character that cannot be stored",
             )
@@ -254,14 +255,12 @@ def _unstorable(line: int, values: dict[str, Any]) -> Issue | None:
     return None
 
 
-def _is_storable(text: str) -> bool:
-    """Whether the pattern finds nothing, in a third of its time: 0.7 s instead of 2.1 s for 200 MB."""
-    if "\x00" in text:
-        return False
-    try:
-        return text.isascii() or bool(text.encode())
-    except UnicodeEncodeError:
-        return False
+def _unstorable(value: Any) -> re.Match[str] | None:
+    """Where the first character that cannot be stored stands, in the value itself or in any text within it."""
+    if isinstance(value, str):
+        return _UNSTORABLE.search(value)
+    inner = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return next(filter(None, map(_unstorable, inner)), None)
 
 
 def _code(character: str) -> str:
@@ -357,7 +356,7 @@ def _json_rows(text: _TextLines, columns: list[str]) -> Iterator[Row | Issue]:
         if isinstance(record, Row) and set(record.values) != set(columns):
             record = _other_keys(record, columns)
         if isinstance(record, Row):
-            record = _unstorable(record.line, record.values) or Row(
+            record = _unusable(record.line, record.values, has_escapes="\\u" in line) or Row(
                 record.line, {name: record.values[name] for name in columns}
             )
         yield record

@@ -280,7 +280,9 @@ def test_a_line_with_a_broken_cell_is_named(line, sentence):
         ("text,note\nfine,fine\nfine,a\x00b\n", "x.csv", "a␀b"),
         ('{"text": 1, "note": 2}\n\n{"text": 3, "note": "a\\u0000b"}\n', "x.jsonl", "a␀b"),
         ('{"text": 1, "note": 2}\n\n{"text": 3, "note": "a\\ud800b"}\n', "x.jsonl", "a\ufffdb"),
-        ('{"text": 1, "note": 2}\n\n{"text": 3, "note": ["a\\udfffb"]}\n', "x.jsonl", '["a\ufffdb"]'),
+        ('{"text": 1, "note": 2}\n\n{"text": 3, "note": ["a\\udfffb"]}\n', "x.jsonl", "a\ufffdb"),
+        ('{"text": 1, "note": 2}\n\n{"text": 3, "note": [1, {"x": "a\\u0000b"}]}\n', "x.jsonl", "a␀b"),
+        ('{"text": 1, "note": 2}\n\n{"text": 3, "note": [{"a\\u0000b": null}]}\n', "x.jsonl", "a␀b"),
     ],
 )
 def test_a_character_that_cannot_be_stored_is_named_with_line_and_column(data, name, shown):
