@@ -193,8 +193,12 @@ class BatchRow(models.Model):
     """One line of the file, written once."""
 
     public_id = models.UUIDField(default=new_public_id, unique=True, editable=False)
-    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="+")
-    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="rows")
+    # Without an index or a check of its own: it is the batch's team, and looking it up again for each of 100,000 rows takes its time.
+    team = models.ForeignKey(
+        Team, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    # The constraint below is its index.
+    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="rows", db_index=False)
     # 1 for the first line after the header, over the lines that were kept.
     number = models.PositiveIntegerField()
     # Column → value: a string for CSV and TSV, any JSON value for JSON Lines.
@@ -227,9 +231,13 @@ class RowResult(models.Model):
     """What has become of one row so far; one to one with it."""
 
     row = models.OneToOneField(BatchRow, on_delete=models.PROTECT, primary_key=True, related_name="result")
-    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="+")
-    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="results")
-    # A copy of the row's number, so that lists sort and page on this table's indexes.
+    # Copies of what the row says, which is checked there; so lists filter, sort and page on this table's indexes.
+    team = models.ForeignKey(
+        Team, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    batch = models.ForeignKey(
+        Batch, on_delete=models.PROTECT, related_name="results", db_index=False, db_constraint=False
+    )
     number = models.PositiveIntegerField()
     progress = models.CharField(
         max_length=20, choices=RowProgress.choices, default=RowProgress.NOT_PUBLISHED.value
