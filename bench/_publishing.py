@@ -101,7 +101,7 @@ def product_at(url: str) -> Iterator[Worker]:
 
 def publish(title: str, rows: int) -> tuple[Any, float, float]:
     """Publish a batch of so many rows as a click does; it, when the click came (epoch), and when all was stored."""
-    from bench.kill_rounds import make_batch
+    from bench._batches import make_batch
     from projects.actions.batches import publish_batch
     from projects.models import Batch
 

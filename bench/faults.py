@@ -21,6 +21,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from bench._books import Books
 from bench.kill_rounds import Round, Running, play, running_product
 from tests.faulty_proxy import FaultyProxy, faulty_proxy
 
@@ -35,23 +36,20 @@ RateBudget.cut = lambda *_: False
 HANG = 1.3  # seconds, past that timeout
 
 
-def ledger(running: Running) -> dict[str, str]:
+def ledger(books: Books) -> dict[str, str]:
     """The marketplace's ledger, summed by where money came from and went to, in dollars."""
-    moves = running.ask(
-        running.marketplace_url,
+    moves = books.there(
         "select source, target, sum(amount) from marketplace_ledgerentry group by source, target order by 1, 2",
     )
     return {f"{source} to {target}": str(amount) for source, target, amount in moves}
 
 
-def counts(running: Running) -> dict[str, int]:
+def counts(books: Books) -> dict[str, int]:
     """Rows of the tables that must not hold one too many, on both sides."""
     here = ("projects_hit", "projects_assignment", "projects_decision", "projects_bonus")
     there = ("marketplace_hit", "marketplace_assignment", "marketplace_bonus")
-    tables = [(running.dashboard_url, name) for name in here] + [
-        (running.marketplace_url, name) for name in there
-    ]
-    return {name: running.ask(url, f"select count(*) from {name}")[0][0] for url, name in tables}
+    asked = [*((books.here, name) for name in here), *((books.there, name) for name in there)]
+    return {name: ask(f"select count(*) from {name}")[0][0] for ask, name in asked}
 
 
 def protocol(running: Running, played: Round, proxy: FaultyProxy, seed: str) -> dict[str, Any]:
@@ -63,8 +61,8 @@ def protocol(running: Running, played: Round, proxy: FaultyProxy, seed: str) -> 
         "seconds": {**played.phases, "all": round(played.seconds)},
         "calls": dict(sorted(proxy.counts.items())),
         "kills": [str(kill) for kill in played.kills],
-        "counts": counts(running),
-        "ledger": ledger(running),
+        "counts": counts(running.books),
+        "ledger": ledger(running.books),
     }
 
 
@@ -94,9 +92,7 @@ def main(argv: list[str]) -> int:
             for number in range(1, wish.rounds + 1):
                 of_round = f"{seed} {number}"
                 with faulty_proxy(marketplace, seed=of_round, share=wish.share, hang=HANG) as proxy:
-                    running.ask(
-                        running.dashboard_url, "update accounts_connection set endpoint = %s", proxy.url
-                    )
+                    running.books.here("update accounts_connection set endpoint = %s", proxy.url)
                     chance = random.Random(of_round)
                     sizes = {"rows": wish.rows, "answers": wish.answers, "bonuses": wish.bonuses}
                     played = play(running, number, chance, deck, **sizes)

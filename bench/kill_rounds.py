@@ -25,25 +25,23 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from decimal import Decimal
 from functools import partial
 from itertools import repeat
 from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
-import psycopg2
 from kombu.exceptions import OperationalError
 from redis import RedisError
 
+from bench._batches import make_batch
+from bench._books import BONUS, Books, Wanted, compare, patiently
 from bench.main_job import product
 from mturkhub.command.settings import dashboard, marketplace
 
 ROOT = Path(__file__).resolve().parents[1]
-HTML = "<p>${text}</p><form><input name=label required><button>Submit</button></form>"
-REWARD, BONUS = Decimal("0.01"), Decimal("0.05")
 # Words in the command line of each service that `up` starts.
 SERVICES = {
     "worker": " worker ",
@@ -127,24 +125,17 @@ class Round:
 
 @dataclass(frozen=True)
 class Running:
-    """The product that runs: its processes and both its databases."""
+    """The product that runs: its processes and its books."""
 
     manager: psutil.Process
-    dashboard_url: str
-    marketplace_url: str
+    books: Books
     marketplace_env: dict[str, str]
     hurry: bool
     most: int  # kills in one phase
 
-    def ask(self, url: str, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        """The rows of one statement, committed; asked again while Postgres is on its way back."""
-        gone = (psycopg2.OperationalError, psycopg2.InterfaceError)
-        return patiently(lambda: _execute(url, statement, values), *gone)
-
     def in_flight(self) -> tuple[int, int, int, int]:
         """How many HITs, Decisions, Operations and Bonuses are being sent."""
-        counted = self.ask(
-            self.dashboard_url,
+        counted = self.books.here(
             "select (select count(*) from projects_hit where publish_state = 'sending'), "
             "(select count(*) from projects_decision where state = 'sending'), "
             "(select count(*) from intentions_operation where state = 'sending'), "
@@ -187,10 +178,9 @@ class Running:
 
         rung: dict[str, float] = {}
         while True:
-            self.ask(self.dashboard_url, "update accounts_connection set next_sweep_at = null")
+            self.books.here("update accounts_connection set next_sweep_at = null")
             for table, state in INTENTIONS.items():
-                self.ask(
-                    self.dashboard_url,
+                self.books.here(
                     f"update {table} set due_at = now() where {state} = 'queued' and due_at > now()",
                 )
             for task, pause in RINGS.items():
@@ -217,29 +207,10 @@ class Running:
     def _let_leases_run_out(self) -> None:
         """As if two minutes had passed: whoever held a lease is dead, or cannot write down what it does."""
         for table in INTENTIONS:
-            self.ask(
-                self.dashboard_url,
+            self.books.here(
                 f"update {table} set lease_until = clock_timestamp() - interval '1 second' where lease_until is not null",
             )
-        self.ask(self.dashboard_url, "update accounts_connection set sweep_lease_until = null")
-
-
-def _execute(url: str, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
-    with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        return cursor.fetchall() if cursor.description else []
-
-
-def patiently(do: Callable[[], ResultT], *errors: type[Exception]) -> ResultT:
-    """The result, tried again for a minute while one of these errors comes."""
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            return do()
-        except errors:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
+        self.books.here("update accounts_connection set sweep_lease_until = null")
 
 
 def query(do: Callable[[], ResultT]) -> ResultT:
@@ -344,7 +315,7 @@ def _play(
     title = f"Kill round {played.number} {secrets.token_hex(4)}"
     by, batch = query(lambda: make_batch(title, rows, answers))
     if running.hurry:
-        running.ask(running.dashboard_url, "update accounts_team set grace_time = interval '0'")
+        running.books.here("update accounts_team set grace_time = interval '0'")
     life = Life(running, killer, by, batch, title, rows)
     life.publish()
     life.answer_and_decide(answers)
@@ -355,11 +326,11 @@ def _play(
         life.pay(bonuses)
         life.close()
         wanted = Wanted(rows, answers + 1, bonuses=bonuses, is_closed=True)
-    played.wrong += compare(running, batch.pk, title, wanted)
+    played.wrong += compare(running.books, batch.pk, title, wanted)
     await_sweeps(running, 2)
     played.wrong += [
         f"later: {difference}"
-        for difference in compare(running, batch.pk, title, wanted)
+        for difference in compare(running.books, batch.pk, title, wanted)
         if difference not in played.wrong
     ]
 
@@ -446,34 +417,6 @@ class Life:
         self.running.wait(lambda: not open_ones.exists(), "every change of a HIT to be made")
 
 
-def make_batch(title: str, rows: int, answers: int) -> tuple[Any, Any]:
-    """The owner as an Actor, and a draft of so many rows."""
-    from mturkhub.accounts.actors import Actor
-    from mturkhub.accounts.models import Connection, Membership
-    from projects.actions.projects import create_project, save_template
-    from projects.actions.uploads import create_batch, upload_file
-
-    membership = Membership.objects.select_related("team", "user").filter(role="owner").order_by("pk")[0]
-    by = Actor.person(membership)
-    project = create_project(
-        membership.team,
-        by=by,
-        name=title,
-        title=title,
-        description="Label the text.",
-        reward=REWARD,
-        max_assignments=answers,
-    )
-    save_template(project, HTML, by=by)
-    file = "text\n" + "".join(f"text {number}\n" for number in range(rows))
-    upload = upload_file(project, by=by, name="items.csv", chunks=[file.encode()])
-    # A long file is checked by the worker.
-    while upload.check_wanted_at:
-        time.sleep(0.2)
-        upload.refresh_from_db()
-    return by, create_batch(upload, by=by, connection=Connection.objects.get(environment="local"))
-
-
 def await_sweeps(running: Running, count: int) -> None:
     """Wait until so many sweeps that begin from now on have come to their ends."""
     from mturkhub.common import clock
@@ -481,136 +424,11 @@ def await_sweeps(running: Running, count: int) -> None:
 
     begin = query(clock.now)
     for done in range(1, count + 1):
-        running.ask(running.dashboard_url, "update accounts_connection set next_sweep_at = null")
+        running.books.here("update accounts_connection set next_sweep_at = null")
         running.wait(
             lambda wanted=done: Sweep.objects.filter(begun_at__gte=begin, is_complete=True).count() >= wanted,
             "further sweeps",
         )
-
-
-# The books ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What a batch must have come to: so many rows and answers to each, all approved, and so many bonuses."""
-
-    rows: int
-    answers: int
-    bonuses: int = 0
-    is_closed: bool = False
-
-
-def compare(running: Running, batch_key: int, title: str, wanted: Wanted) -> list[str]:
-    """Each difference between what was wanted, what the marketplace has and what the dashboard has, in words."""
-
-    def here(statement: str) -> list[tuple[Any, ...]]:
-        return running.ask(running.dashboard_url, statement, batch_key)
-
-    def there(statement: str) -> list[tuple[Any, ...]]:
-        return running.ask(running.marketplace_url, statement, title)
-
-    rows, total, bonuses = wanted.rows, wanted.rows * wanted.answers, wanted.bonuses
-    of_title = "join marketplace_hittype t on t.id = h.hit_type_id where t.title = %s"
-    hits_there = there(
-        f"select h.mturk_id, h.requester_annotation, h.disposed_at is not null from marketplace_hit h {of_title}"
-    )
-    hits_here = here(
-        "select mturk_id, public_id::text, row_id, hit_status = 'Disposed' from projects_hit where batch_id = %s"
-    )
-    named = {mturk_id: annotation.split("/")[-1].rstrip(";") for mturk_id, annotation, _ in hits_there}
-    answers_there = there(
-        "select a.mturk_id, a.answer, a.state, a.was_auto_approved from marketplace_assignment a "
-        f"join marketplace_hit h on h.id = a.hit_id {of_title}"
-    )
-    answers_here = here(
-        "select a.mturk_id, x.raw_xml, a.status from projects_assignment a "
-        "join projects_assignmentanswer x on x.assignment_id = a.id where a.batch_id = %s"
-    )
-    decisions = here(
-        "select a.mturk_id, d.state, d.verdict from projects_decision d "
-        "join projects_assignment a on a.id = d.assignment_id where a.batch_id = %s"
-    )
-    bonuses_here = here(
-        "select a.mturk_id, b.amount, b.state from projects_bonus b "
-        "join projects_assignment a on a.id = b.assignment_id where b.batch_id = %s"
-    )
-    bonuses_there = there(
-        "select a.mturk_id, b.amount, 'done' from marketplace_bonus b join marketplace_assignment a "
-        f"on a.id = b.assignment_id join marketplace_hit h on h.id = a.hit_id {of_title}"
-    )
-    moves = there(
-        "select a.mturk_id, e.source, e.target, e.amount from marketplace_ledgerentry e "
-        "join marketplace_hit h on h.id = e.hit_id "
-        f"left join marketplace_assignment a on a.id = e.assignment_id {of_title}"
-    )
-    fee = REWARD  # the least there is is one cent
-    bonus_fee = BONUS / 5
-    sums = Counter[tuple[str, str]]()
-    payments = Counter[tuple[str, str, str]]()
-    for assignment, source, target, amount in moves:
-        sums[source, target] += amount
-        if target in ("workers", "fees"):
-            payments[assignment, source, target] += 1
-    expected = {
-        ("available", "held"): (REWARD + fee) * total,
-        ("held", "workers"): REWARD * total,
-        ("held", "fees"): fee * total,
-        ("available", "workers"): BONUS * bonuses,
-        ("available", "fees"): bonus_fee * bonuses,
-    }
-    state = "closed" if wanted.is_closed else "live"
-    counters = here(
-        "select rows_decided, answers_approved, answers_submitted, rows_failed, rows_not_published, state "
-        "from projects_batch where id = %s"
-    )[0]
-    spent = here("select committed, paid from projects_batch where id = %s")[0]
-    entered = dict(
-        here("select kind, sum(amount) from projects_ledgerentry where batch_id = %s group by kind")
-    )
-    cost = (REWARD + fee) * total + (BONUS + bonus_fee) * bonuses
-    checks = {
-        f"{len(hits_there)} HITs at the marketplace": len(hits_there) == rows,
-        f"{len(hits_here)} HITs here": len(hits_here) == rows == len({row for _, _, row, _ in hits_here}),
-        "HITs and rows do not match one to one": {(hit, name) for hit, name, _, _ in hits_here}
-        == set(named.items()),
-        "HITs are deleted that should not be, or not all that should": {
-            hit[-1] for hit in hits_there + hits_here
-        }
-        == {wanted.is_closed},
-        f"{len(answers_there)} answers at the marketplace": len(answers_there) == total,
-        "the answers differ": sorted((each, xml) for each, xml, _ in answers_here)
-        == sorted((each, xml) for each, xml, _, _ in answers_there),
-        "not each is approved there, by us": {(each, auto) for _, _, each, auto in answers_there}
-        == {("approved", False)},
-        "not each is approved here": {status for _, _, status in answers_here} == {"Approved"},
-        f"{len(decisions)} decisions": len(decisions) == total == len({each for each, _, _ in decisions}),
-        f"decisions are {Counter(decision[1:] for decision in decisions)}": {
-            decision[1:] for decision in decisions
-        }
-        == {("done", "approve")},
-        f"{len(bonuses_here)} bonuses here, {len(bonuses_there)} at the marketplace": len(bonuses_here)
-        == bonuses
-        and sorted(bonuses_here) == sorted(bonuses_there),
-        "a payment is missing or doubled": set(payments.values()) == {1}
-        and len(payments) == 2 * (total + bonuses),
-        f"the ledger says {dict(sums)}": dict(sums)
-        == {move: each for move, each in expected.items() if each},
-        f"the batch counts {counters}": counters == (rows, total, 0, 0, 0, state),
-        f"the batch has committed and paid {spent}": spent == (0, cost),
-        f"our ledger says {entered}": entered.get("paid") == cost
-        and entered.get("held", 0) - entered.get("released", 0) == cost,
-        "the balance is not what the ledger adds up to": not running.ask(running.marketplace_url, UNBALANCED),
-    }
-    return [difference for difference, is_right in checks.items() if not is_right]
-
-
-UNBALANCED = """
-select b.requester_id from marketplace_balance b join marketplace_ledgerentry e on e.requester_id = b.requester_id
-group by b.requester_id, b.available, b.held having
-    b.available <> sum(case 'available' when e.target then e.amount when e.source then -e.amount else 0 end)
-    or b.held <> sum(case 'held' when e.target then e.amount when e.source then -e.amount else 0 end)
-"""
 
 
 # All rounds ---------------------------------------------------------------------------------------
@@ -629,8 +447,7 @@ def running_product(folder: Path, *, hurry: bool, most: int) -> Iterator[Running
         django.setup()
         yield Running(
             manager=psutil.Process(process.pid),
-            dashboard_url=everything["DATABASE_URL"],
-            marketplace_url=everything["MARKETPLACE_DATABASE_URL"],
+            books=Books(everything["DATABASE_URL"], everything["MARKETPLACE_DATABASE_URL"]),
             marketplace_env={**os.environ, **marketplace(everything)},
             hurry=hurry,
             most=most,

@@ -47,7 +47,7 @@ class Reviewer:
 
 def answered_batch(rows: int) -> tuple[Any, list[Any]]:
     """The owner, and answers that wait for a decision: of a batch that was published before."""
-    from bench.kill_rounds import make_batch
+    from bench._batches import make_batch
     from projects.counting import recount
     from projects.models import Assignment, HITType
     from tests.factories import AssignmentFactory, HITFactory

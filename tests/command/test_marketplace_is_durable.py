@@ -17,7 +17,7 @@ import psycopg2
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from bench.kill_rounds import UNBALANCED
+from bench._books import UNBALANCED
 from bench.marketplace_api import QUESTION, TYPE, Market, Visitor, market
 from tests.servers import wait
 

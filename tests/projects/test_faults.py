@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from django.db import connection as database
 
-from bench.kill_rounds import BONUS, Running, Wanted, compare, make_batch
+from bench._batches import make_batch
+from bench._books import BONUS, Books, Wanted, compare
 from mturkhub.accounts.credentials import gateway_for
 from mturkhub.accounts.models import Connection
 from mturkhub.command.settings import beside
@@ -145,9 +146,8 @@ def sweep_twice(connection: Connection, proxy: FaultyProxy) -> None:
         assert done.is_complete, done.problem
 
 
-def books(server: MarketplaceServer) -> Running:
-    ours = beside(os.environ["DATABASE_URL"], str(database.settings_dict["NAME"]))
-    return Running(None, ours, server.database_url, server.env, hurry=False, most=0)  # type: ignore[arg-type]
+def books(server: MarketplaceServer) -> Books:
+    return Books(beside(os.environ["DATABASE_URL"], str(database.settings_dict["NAME"])), server.database_url)
 
 
 @pytest.mark.django_db(transaction=True)
