@@ -30,14 +30,14 @@ _STATEMENTS = [
     insert into projects_hit (
         public_id, token, team_id, connection_id, batch_id, row_id, "group", round, max_assignments, hit_type_id,
         publish_state, mturk_id, hit_status, listed_status, refetches_left, sweeps_without,
-        due_at, attempts, outcome, by_rule, reason, expires_at
+        due_at, attempts, outcome, by_rule, reason, expires_at, price_each
     )
     select gen_random_uuid(), gen_random_uuid(), team_id, %(connection)s, batch_id, id, 0, 0, 2, %(hit_type)s,
         case when number %% 100 < 3 then 'failed' else 'published' end,
         case when number %% 100 < 3 then null else '3HIT' || %(batch)s || 'X' || number end,
         case when number %% 100 < 3 then '' when number %% 100 < 10 then 'Assignable' else 'Reviewable' end,
         '', 0, 0, %(noon)s, 1, case when number %% 100 < 3 then 'The question is too large.' else '' end, '', '',
-        %(noon)s::timestamptz + interval '7 days'
+        %(noon)s::timestamptz + interval '7 days', 0.06
     from projects_batchrow where batch_id = %(batch)s
     """,
     """
