@@ -1,12 +1,12 @@
 """From a file to a draft batch: upload and check, drop bad lines, make the batch."""
 
+import io
 import json
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
-from shutil import copyfileobj
-from tempfile import TemporaryFile
 from typing import Any
 
+import orjson
 from django.db import connection as database
 from django.db import transaction
 
@@ -192,19 +192,18 @@ def change_batch(batch: Batch, *, by: Actor, **changes: Any) -> Batch:
 
 # Rows by COPY -------------------------------------------------------------------------------------
 
-# Bytes handed over at a time.
-PORTION = 64 * 1024
+# Bytes in memory at a time.
+PORTION = 1024 * 1024
 _COPY = "copy projects_batchrow (public_id, team_id, batch_id, number, input) from stdin"
 
 
 def _import_rows(batch: Batch, upload: BatchUpload, report: BatchReport) -> int:
     """Copy the file's good lines into BatchRow, with a RowResult each; returns how many."""
-    # The file first leaves the database: COPY keeps this connection busy, and Postgres takes in a line while the next is read.
-    with TemporaryFile() as stream, database.cursor() as cursor:
-        copyfileobj(open_file(upload.file), stream)
-        stream.seek(0)
+    with open_file(upload.file) as stream, database.cursor() as cursor:
         rows = _good_rows(read_table(stream, upload.file.name, upload.encoding), batch, report)
-        cursor.cursor.copy_expert(_COPY, _Portions(_copy_lines(rows, batch)))
+        # In portions: the file itself is read over this connection, which COPY keeps busy.
+        for portion in _portions(_copy_lines(rows, batch)):
+            cursor.cursor.copy_expert(_COPY, io.BytesIO(portion))
     return begin_counting(batch)
 
 
@@ -218,23 +217,25 @@ def _good_rows(table: Table, batch: Batch, report: BatchReport) -> Iterator[Row]
 
 def _copy_lines(rows: Iterable[Row], batch: Batch) -> Iterator[bytes]:
     """In COPY's text format; JSON has no tab or line break of its own left to escape."""
-    as_json = json.JSONEncoder(ensure_ascii=False).encode
     for number, row in enumerate(rows, 1):
-        values = as_json(row.values).replace("\\", "\\\\")
-        yield f"{new_public_id()}\t{batch.team_id}\t{batch.pk}\t{number}\t{values}\n".encode()
+        head = f"{new_public_id()}\t{batch.team_id}\t{batch.pk}\t{number}\t".encode()
+        yield b"%b%b\n" % (head, _as_json(row.values).replace(b"\\", rb"\\"))
 
 
-class _Portions:
-    """What COPY reads from: lines, about so many bytes of them at a time."""
+def _as_json(values: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(values)
+    except TypeError:
+        # A whole number beyond 64 bits, which JSON Lines may hold and Postgres takes.
+        return json.dumps(values, ensure_ascii=False).encode()
 
-    def __init__(self, lines: Iterator[bytes]) -> None:
-        self._lines = lines
 
-    def read(self, size: int) -> bytes:
-        """The next lines, whole ones; empty when there are no more."""
-        held = bytearray()
-        for line in self._lines:
-            held += line
-            if len(held) >= PORTION:
-                break
-        return bytes(held)
+def _portions(lines: Iterable[bytes]) -> Iterator[bytes]:
+    held = bytearray()
+    for line in lines:
+        held += line
+        if len(held) >= PORTION:
+            yield bytes(held)
+            held.clear()
+    if held:
+        yield bytes(held)

@@ -1,5 +1,6 @@
 """From a file to a draft batch, through actions."""
 
+import json
 from datetime import timedelta
 from decimal import Decimal
 
@@ -242,6 +243,19 @@ def test_values_of_json_lines_keep_their_types(upload, connection, mina):
 
     assert batch.columns == ["text", "n", "ok"]
     assert batch.rows.get().input == {"text": "hello", "n": [1, 0.5, {"a": None}], "ok": True}
+
+
+def test_values_are_kept_as_they_are(upload, connection, mina):
+    values = {
+        "text": 'tab\t, line\n, "quote", \\n, ´ü漢',
+        "whole": 2**70,
+        "real": 0.1,
+        "nested": [{"😀": None}],
+    }
+
+    batch = create_batch(upload(json.dumps(values), "x.jsonl"), by=mina.actor, connection=connection)
+
+    assert batch.rows.get().input == values
 
 
 def test_surplus_columns_are_carried_in_the_order_of_the_file(upload, connection, mina):
