@@ -1,6 +1,6 @@
 """What is wrong with a page as a browser draws it: axe-core's findings, and pages wider than the window.
 
-A picture of each look is kept in `tests/screenshots/look`, for people to look at.
+With `PICTURES=1` in the environment each look is kept in `tests/screenshots/look`, for people to look at.
 """
 
 import contextlib
@@ -66,7 +66,8 @@ def _faults(page: Page, address: str, prepare: Callable[[Page], object] | None) 
         # What axe finds depends on the theme or on the width, hardly on both: two looks have each of them.
         if (theme == "light") == (width > 390):
             yield from (f"{where}: {fault}" for fault in page.evaluate(RUN))
-        page.screenshot(path=PICTURES / f"{picture}-{theme}-{width}.png", full_page=True)
+        if os.environ.get("PICTURES"):
+            page.screenshot(path=PICTURES / f"{picture}-{theme}-{width}.png", full_page=True)
         if (wide := page.evaluate("document.documentElement.scrollWidth")) > width:
             yield f"{where}: {wide} pixels wide"
     page.remove_listener("console", hear)
