@@ -90,15 +90,16 @@ def test(_verb: str, arguments: list[str]) -> None:
     """Run the tests: the dashboard's and, in a run with its own settings, the marketplace's."""
     set_up()
     os.environ["MTURKHUB_CHROMIUM"] = find_chromium()
-    # In the order of the files: otherwise those with few tests come last, and the longest of all with them.
-    two_at_a_time = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
+    # Three, since on two cores one of them mostly waits. In the order of the files: otherwise those with few tests come
+    # last, and the longest of all with them.
+    three_at_a_time = ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"]
     marketplace = ["-c", "tests/marketplace/pytest.ini"]
     if any("tests/marketplace" in argument for argument in arguments):
         become([str(PYTHON), "-m", "pytest", *marketplace, *arguments])
     if arguments:
         become([str(PYTHON), "-m", "pytest", *arguments])
     codes = [
-        run([PYTHON, "-m", "pytest", *two_at_a_time, *more], check=False)
+        run([PYTHON, "-m", "pytest", *three_at_a_time, *more], check=False)
         for more in ([*marketplace, "tests/marketplace"], [])
     ]
     sys.exit(max(codes))

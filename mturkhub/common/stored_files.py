@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
-from django.db import transaction
+from django.db import connection, transaction
 from django.http import HttpRequest
 
 from mturkhub.common import clock
@@ -147,13 +147,31 @@ class _ChunkReader(io.RawIOBase):
 
     def readinto(self, buffer: "bytearray | memoryview", /) -> int:  # type: ignore[override]
         if not self._held:
-            chunk = StoredFileChunk.objects.filter(file=self._file, number=self._number).first()
-            if chunk is None:
+            chunk = _chunk(self._file, self._number)
+            if not chunk:
                 return 0
-            self._held, self._number = memoryview(bytes(chunk.data)), self._number + 1
+            self._held, self._number = chunk, self._number + 1
             if self._watch:
                 self._watch(len(self._held))
         count = min(len(buffer), len(self._held))
         buffer[:count] = self._held[:count]
         self._held = self._held[count:]
         return count
+
+
+# What COPY's binary form writes around the one cell that is asked for.
+_BEFORE, _AFTER = 25, 2
+
+
+def _chunk(file: StoredFile, number: int) -> memoryview:
+    """One chunk, empty past the last; by COPY, since a query's bytes come as hexadecimal text and take five times as long."""
+    copied = io.BytesIO()
+    with connection.cursor() as cursor:
+        cursor.cursor.copy_expert(
+            cursor.cursor.mogrify(
+                "copy (select data from common_storedfilechunk where file_id = %s and number = %s) to stdout (format binary)",
+                [file.pk, number],
+            ),
+            copied,
+        )
+    return copied.getbuffer()[_BEFORE:-_AFTER]
