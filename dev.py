@@ -90,8 +90,8 @@ def test(_verb: str, arguments: list[str]) -> None:
     """Run the tests: the dashboard's and, in a run with its own settings, the marketplace's."""
     set_up()
     os.environ["MTURKHUB_CHROMIUM"] = find_chromium()
-    # Three, since on two cores one of them mostly waits. In the order of the files: otherwise those with few tests come
-    # last, and the longest of all with them.
+    # Three on two cores, since some wait for clocks and processes. In the order of the files: otherwise those with few
+    # tests come last, and the longest of all with them.
     three_at_a_time = ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"]
     marketplace = ["-c", "tests/marketplace/pytest.ini"]
     if any("tests/marketplace" in argument for argument in arguments):
