@@ -359,22 +359,22 @@ def publish_batch(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
         if receipt["options"].errors:
             return _cost_page(request, batch, form, status=400)
         _check_price_is_as_shown(request, receipt)
+        chosen = receipt["options"].cleaned_data
+        with transaction.atomic():
+            saved = _save(request, batch, form)
+            if receipt["requeue"]:
+                set_requeue(saved, by=request.actor, **receipt["requeue"])
+            published = publish(
+                saved,
+                by=request.actor,
+                first_rows=chosen["first_rows"],
+                rows_per_hour=chosen["rows_per_hour"],
+                at=chosen["publish_at"],
+            )
     except ActionRefused as refused:
-        # The page again instead of a way back to it: what was typed is not saved yet.
+        # The page again instead of a way back to it: what was typed is not saved.
         messages.error(request, refused.sentence)
         return _cost_page(request, batch, form, status=refused.status)
-    chosen = receipt["options"].cleaned_data
-    with transaction.atomic():
-        batch = _save(request, batch, form)
-        if receipt["requeue"]:
-            set_requeue(batch, by=request.actor, **receipt["requeue"])
-        published = publish(
-            batch,
-            by=request.actor,
-            first_rows=chosen["first_rows"],
-            rows_per_hour=chosen["rows_per_hour"],
-            at=chosen["publish_at"],
-        )
     return redirect("projects:batch", published.public_id)
 
 

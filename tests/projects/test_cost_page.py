@@ -1,5 +1,6 @@
 """Settings and cost of a draft: the receipt follows what is typed, and the button spends what it names."""
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 
@@ -203,6 +204,24 @@ def test_another_price_than_the_one_that_was_shown_is_asked_again(publish, draft
     assert "Publish 4 HITs for $2.40" in html
     draft.refresh_from_db()
     assert (draft.state, draft.reward) == ("draft", Decimal("0.05"))
+    assert not HIT.objects.exists()
+
+
+def test_a_refusal_keeps_what_was_typed_and_where_it_should_go(publish, draft, typed, team, mina):
+    """The money went between looking and pressing."""
+    poor = ConnectionFactory(account__team=team, name="Nearly empty", balance=Decimal("1.00"))
+    wished = {"connection": poor.pk, "name": "Kept name", "reward": "0.10", "first_rows": "3"}
+
+    answer = mina.client.post(publish, {**typed, **wished, "total": "1.80"})
+
+    html = answer.content.decode()
+    assert "This costs $1.80 and $1.00 is free: $0.80 is missing." in shown(answer, 409)
+    assert 'value="Kept name"' in html
+    assert 'value="0.10"' in html
+    assert re.search(rf'name="connection"[^>]*value="{poor.pk}"[^>]*checked', html)
+    assert re.search(r'name="first_rows"[^>]*value="3"', html)
+    draft.refresh_from_db()
+    assert (draft.name, draft.state) == ("Tweets", "draft")
     assert not HIT.objects.exists()
 
 
