@@ -14,7 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import connection
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from mturkhub.accounts.actors import Actor
 from mturkhub.accounts.models import Team
@@ -27,16 +27,14 @@ from projects.models.budget import ALWAYS, Budget, BudgetPeriod, BudgetScope, Bu
 
 _RANK = {scope.value: rank for rank, scope in enumerate(BudgetScope)}
 
-# The budgets a batch draws on. A team's row, locked shared, keeps them from being set meanwhile.
-_OF_BATCH = """
-    b.team_id = g.team_id and (
-        g.scope = 'team'
-        or g.person_id = %(publisher)s
-        or g.project_id = b.project_id
-        or g.batch_id = b.id
-    )
+# The budgets a batch draws on, and the time each counts. A team's row, locked shared, keeps them from being set meanwhile.
+_DRAWN_ON = """
+    g.team_id = b.team_id
+        and (g.scope = 'team' or g.person_id = {publisher} or g.project_id = b.project_id or g.batch_id = b.id)
 """
-_BEGINS_ON = f"case g.period when 'month' then %(month)s::date else '{ALWAYS}'::date end"
+_BEGINS_ON = f"case g.period when 'month' then {{month}}::date else '{ALWAYS}'::date end"
+_OF_BATCH = _DRAWN_ON.format(publisher="%(publisher)s")
+_IN_MONTH = _BEGINS_ON.format(month="%(month)s")
 _ORDER = "array_position(array['team', 'person', 'project', 'batch'], g.scope::text), g.id, s.begins_on"
 
 
@@ -123,16 +121,12 @@ def rooms_in(budgets: Sequence[Budget], *, month: date) -> list[Room]:
 
 
 def _budgets_of(batch: Batch, publisher_id: int | None) -> list[Budget]:
-    ours = Budget.objects.filter(team_id=batch.team_id).select_related("person", "project", "batch")
-    drawn = [
-        budget
-        for budget in ours
-        if budget.scope == BudgetScope.TEAM
-        or (budget.scope == BudgetScope.PERSON and budget.person_id == publisher_id)
-        or (budget.scope == BudgetScope.PROJECT and budget.project_id == batch.project_id)
-        or (budget.scope == BudgetScope.BATCH and budget.batch_id == batch.pk)
-    ]
-    return sorted(drawn, key=lambda budget: (_RANK[budget.scope], budget.pk))
+    team, person = Q(scope=BudgetScope.TEAM), Q(person_id=publisher_id, person__isnull=False)
+    drawn_on = team | person | Q(project_id=batch.project_id) | Q(batch_id=batch.pk)
+    found = Budget.objects.filter(drawn_on, team_id=batch.team_id).select_related(
+        "person", "project", "batch"
+    )
+    return sorted(found, key=lambda budget: (_RANK[budget.scope], budget.pk))
 
 
 def begin_month(batch: Batch, *, publisher_id: int | None, month: date) -> None:
@@ -143,7 +137,7 @@ def begin_month(batch: Batch, *, publisher_id: int | None, month: date) -> None:
         cursor.execute(
             f"""
             insert into projects_budgetspend (budget_id, begins_on, committed, paid)
-            select g.id, {_BEGINS_ON}, 0, 0
+            select g.id, {_IN_MONTH}, 0, 0
             from projects_budget g join projects_batch b on b.id = %(batch)s and {_OF_BATCH}
             on conflict do nothing
             """,  # noqa: S608 - constants of ours
@@ -159,7 +153,7 @@ def _lock_rooms(batch: Batch, publisher_id: int | None, month: date) -> list[Roo
             f"""
             select g.id, s.id, s.committed, s.paid
             from projects_budget g join projects_batch b on b.id = %(batch)s and {_OF_BATCH}
-            join projects_budgetspend s on s.budget_id = g.id and s.begins_on = {_BEGINS_ON}
+            join projects_budgetspend s on s.budget_id = g.id and s.begins_on = {_IN_MONTH}
             order by {_ORDER} for update of s
             """,  # noqa: S608 - constants of ours
             values,
@@ -176,11 +170,8 @@ _LOCK_CHANGED = f"""
     )
     select s.id, change.committed, change.paid
     from change join projects_batch b on b.id = change.batch_id
-    join projects_budget g on g.team_id = b.team_id and (
-        g.scope = 'team' or g.person_id = b.published_by_id or g.project_id = b.project_id or g.batch_id = b.id
-    )
-    join projects_budgetspend s on s.budget_id = g.id
-        and s.begins_on = case g.period when 'month' then change.month else '{ALWAYS}'::date end
+    join projects_budget g on {_DRAWN_ON.format(publisher="b.published_by_id")}
+    join projects_budgetspend s on s.budget_id = g.id and s.begins_on = {_BEGINS_ON.format(month="change.month")}
     order by {_ORDER} for update of s
 """  # noqa: S608 - constants of ours
 

@@ -14,8 +14,8 @@ from mturkhub.gateway.fees import bonus_fee
 from mturkhub.intentions.claiming import ring
 from mturkhub.intentions.models import IntentionState
 from projects import budgets, rules, tasks
-from projects.counting import recount_bonuses
 from projects.models import Assignment, Bonus
+from projects.spending import respend_bonuses
 
 
 def bonus_price(assignment: Assignment, amount: Decimal) -> Decimal:
@@ -56,7 +56,7 @@ def send_bonus(assignment: Assignment, *, by: Actor, amount: Decimal, reason: st
             by=by.user,
             by_rule=by.rule,
         )
-        recount_bonuses([bonus.pk])
+        respend_bonuses([bonus.pk])
         budgets.check_room(batch, total, months=[month])
         record(
             by,
@@ -86,7 +86,7 @@ def retry_bonus(bonus: Bonus, *, by: Actor) -> Bonus:
         bonus.outcome, bonus.lease_until = "", None
         bonus.save(update_fields=["state", "due_at", "attempts", "outcome", "lease_until"])
         if bonus.reserved_on:
-            recount_bonuses([bonus.pk], by=by.user)
+            respend_bonuses([bonus.pk], by=by.user)
             budgets.check_room(assignment.batch, bonus.price, months=[bonus.reserved_on])
         record(
             by,

@@ -101,7 +101,7 @@ class Batch(HITProperties):
     # Closing deletes its HITs at the market, even those whose rejections could still be overturned.
     deletes_hits = models.BooleanField(default=False)
     deletes_rejected = models.BooleanField(default=False)
-    # Dollars, fees included: promised to its HITs and bonuses, and paid; kept by `projects.counting`.
+    # Dollars, fees included: promised to its HITs and bonuses, and paid; kept by `projects.budgets`.
     committed = models.DecimalField(max_digits=14, decimal_places=2, default=0, db_default=0)
     paid = models.DecimalField(max_digits=14, decimal_places=2, default=0, db_default=0)
 

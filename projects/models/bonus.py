@@ -27,7 +27,7 @@ class Bonus(Intention):
     amount = models.DecimalField(
         max_digits=10, decimal_places=2, validators=[MinValueValidator(Decimal("0.01"))]
     )
-    # With the fee; what of it counts against budgets, and in which month; kept by `projects.counting`.
+    # With the fee; what of it counts against budgets, and in which month; kept by `projects.spending`.
     price = models.DecimalField(max_digits=12, decimal_places=2, default=0, db_default=0)
     committed = models.DecimalField(max_digits=12, decimal_places=2, default=0, db_default=0)
     paid = models.DecimalField(max_digits=12, decimal_places=2, default=0, db_default=0)

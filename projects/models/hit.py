@@ -63,7 +63,7 @@ class HIT(Intention):
         max_length=20, choices=IntentionState.choices, default=IntentionState.QUEUED.value
     )
 
-    # Reward and fee of one answer, and what of it counts against budgets, in dollars; kept by `projects.counting`.
+    # Reward and fee of one answer, and what of it counts against budgets, in dollars; kept by `projects.spending`.
     price_each = models.DecimalField(max_digits=12, decimal_places=2, default=0, db_default=0)
     committed = models.DecimalField(max_digits=14, decimal_places=2, default=0, db_default=0)
     paid = models.DecimalField(max_digits=14, decimal_places=2, default=0, db_default=0)

@@ -49,7 +49,7 @@ class LedgerReason(models.TextChoices):
 class LedgerEntry(models.Model):
     """Dollars that were held, released or paid. What is held now is held − released − paid.
 
-    Written by `projects.counting`, `projects.queueing` and `projects.budgets`, in the statement that changes what is
+    Written by `projects.spending`, `projects.queueing` and `projects.budgets`, in the statement that changes what is
     committed or paid. The database refuses to change or delete one: a correction is a further entry, which is why
     `paid` may be negative.
     """
