@@ -69,6 +69,8 @@ def main() -> None:
     if verb not in verbs:
         print(__doc__)
         sys.exit(0 if verb in ("help", "-h", "--help") else 2)
+    # The product and its tests are many processes: without this each would compile all it imports anew.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     try:
         verbs[verb](verb, arguments)
     except Problem as problem:

