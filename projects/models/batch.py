@@ -255,9 +255,16 @@ class RowResult(models.Model):
         ]
         indexes = [
             models.Index(fields=["batch", "progress", "number"], name="row_result_by_progress"),
-            models.Index(fields=["batch", "-last_answer_at", "-number"], name="row_result_by_answer"),
+            # Only of rows with an answer: those of a new batch, 100,000 of them perhaps, are in neither.
             models.Index(
-                fields=["batch", "progress", "-last_answer_at", "-number"], name="row_result_progress_answer"
+                fields=["batch", "-last_answer_at", "-number"],
+                condition=models.Q(last_answer_at__isnull=False),
+                name="row_result_by_answer",
+            ),
+            models.Index(
+                fields=["batch", "progress", "-last_answer_at", "-number"],
+                condition=models.Q(last_answer_at__isnull=False),
+                name="row_result_progress_answer",
             ),
         ]
 
