@@ -23,12 +23,13 @@ from mturkhub.accounts.models import Connection, Membership
 from mturkhub.accounts.permissions import Permission, can
 from mturkhub.common import clock
 from mturkhub.common.errors import ActionRefused
+from mturkhub.common.many_rows import update_many
 from mturkhub.gateway.client import MTurkGateway
 from mturkhub.gateway.errors import MTurkError
 from mturkhub.gateway.fees import LARGE_HIT, fee_per_assignment
 from mturkhub.gateway.question_reading import page_of
 from mturkhub.gateway.records import RemoteTerms
-from mturkhub.intentions.models import IntentionState, Job, JobItem, JobState
+from mturkhub.intentions.models import IntentionState, Job, JobState
 from projects.budgets import begin_month, check_fits, check_room, month_of, rooms_of
 from projects.bulk_deciding import DONE, end_job
 from projects.counting import recount
@@ -238,7 +239,7 @@ def _adopt_chunk(job: Job, first: ForeignHIT, terms: RemoteTerms | None) -> bool
         items = list(running.items.filter(target_id__in=outcomes))
         for item in items:
             item.outcome = outcomes[item.target_id]
-        JobItem.objects.bulk_update(items, ["outcome"])
+        update_many(items, ["outcome"])
         running.done += len(items)
         running.save(update_fields=["done", "arguments"])
     return True
@@ -490,7 +491,7 @@ def _make_rows(batch: Batch, wanted: Sequence[ForeignHIT], job: Job) -> None:
     )
     for foreign, hit in zip(wanted, hits, strict=True):
         foreign.adopted = hit
-    ForeignHIT.objects.bulk_update(wanted, ["adopted"])
+    update_many(wanted, ["adopted"])
     extra = sum(foreign.max_assignments - batch.max_assignments for foreign in wanted)
     Batch.objects.filter(pk=batch.pk).update(
         rows_total=F("rows_total") + len(rows),

@@ -9,7 +9,8 @@ from mturkhub.accounts.actors import Actor
 from mturkhub.accounts.models import Membership
 from mturkhub.accounts.permissions import Permission, can
 from mturkhub.common import clock
-from mturkhub.intentions.models import Job, JobItem, JobState
+from mturkhub.common.many_rows import update_many
+from mturkhub.intentions.models import Job, JobState
 from projects.models import Assignment, Decision
 from projects.states import AssignmentStatus, Verdict
 
@@ -34,7 +35,7 @@ def run_chunk(job: Job) -> bool:
         decided = _decide(running, verdict, [item.target_id for item in items])
         for item in items:
             item.outcome = DONE if item.target_id in decided else PASSED_OVER
-        JobItem.objects.bulk_update(items, ["outcome"])
+        update_many(items, ["outcome"])
         running.done += len(items)
         running.save(update_fields=["done"])
         if len(items) < CHUNK:

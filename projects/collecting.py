@@ -14,6 +14,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q
 
 from mturkhub.accounts.models import Connection
 from mturkhub.common import clock
+from mturkhub.common.many_rows import update_many
 from mturkhub.common.models import Installation
 from mturkhub.gateway.client import MTurkGateway
 from mturkhub.gateway.errors import MTurkError
@@ -369,7 +370,7 @@ class _Sweeper:
                 *("hit_status", "expires_at", "max_assignments", "missing_since", "unusable"),
                 "changed_elsewhere",
             ]
-            HIT.objects.bulk_update(changed, fields)
+            update_many(changed, fields)
             recount(hit.row_id for hit in changed)
 
     # What is not there ---------------------------------------------------------------------------
@@ -476,7 +477,7 @@ def _without_explained(
         if (held, decided) == (remote.submitted_or_decided, remote.completed):
             set_listed(hit, remote)
             explained.append(hit)
-    HIT.objects.bulk_update(explained, LISTED_FIELDS)
+    update_many(explained, LISTED_FIELDS)
     known = {hit.pk for hit in explained}
     return [(hit, remote) for hit, remote in wanted if hit.pk not in known]
 

@@ -21,6 +21,7 @@ from mturkhub.accounts.models import Connection
 from mturkhub.accounts.rules.connections import check_can_use
 from mturkhub.common import clock
 from mturkhub.common.errors import ActionRefused
+from mturkhub.common.many_rows import update_many
 from mturkhub.common.public_ids import UUID7_SQL
 from mturkhub.gateway.client import MTurkGateway
 from mturkhub.gateway.errors import MTurkError
@@ -479,7 +480,7 @@ def store_told(told: Sequence[Told]) -> None:
             elif each.operation.kind == OperationKind.DELETE:
                 # It is not as we thought: the next sweep fetches it.
                 hit.fetch_wanted_at = now
-        HIT.objects.bulk_update(hits.values(), _STORED_FIELDS)
+        update_many(hits.values(), _STORED_FIELDS)
         recount(hit.row_id for hit in hits.values())
         for batch_id, number in sorted(more.items()):
             if number:

@@ -17,6 +17,7 @@ from django.db.models import F, Q
 
 from mturkhub.accounts.models import Connection
 from mturkhub.common import clock
+from mturkhub.common.many_rows import update_many
 from mturkhub.gateway.client import MTurkGateway
 from mturkhub.gateway.errors import MTurkError
 from mturkhub.gateway.records import RemoteAssignment
@@ -239,7 +240,7 @@ def store_told(told: Sequence[Told]) -> None:
                 _mark_decided(assignment, each.decision, now)
             if each.outcome.state in _ENDS:
                 assignment.pending_verdict = ""
-        Assignment.objects.bulk_update(
+        update_many(
             locked.values(),
             ["status", "approved_at", "rejected_at", "feedback", "pending_verdict", "decided_elsewhere"],
         )

@@ -15,6 +15,7 @@ from mturkhub.accounts import activity
 from mturkhub.accounts.actors import Actor
 from mturkhub.accounts.models import Connection, Environment
 from mturkhub.common import clock
+from mturkhub.common.many_rows import update_many
 from mturkhub.gateway.answer_xml import read_answer
 from mturkhub.gateway.records import RemoteAssignment, RemoteHIT
 from mturkhub.intentions.models import IntentionState
@@ -173,7 +174,7 @@ def note_remote_status(pairs: Sequence[tuple[Assignment, RemoteAssignment]]) -> 
     for assignment in decided:
         if assignment.pk in freed:
             assignment.pending_verdict = ""
-    Assignment.objects.bulk_update(
+    update_many(
         changed,
         ["status", "approved_at", "rejected_at", "feedback", "pending_verdict", "decided_elsewhere"],
     )
@@ -196,7 +197,7 @@ def _store_listed(fetched: Sequence[Fetched], fetched_at: datetime) -> None:
             hit.refetches_left = (hit.refetches_left or REFETCHES + 1) - 1
         if not hit.refetches_left:
             set_listed(hit, remote)
-    HIT.objects.bulk_update(hits, ["refetches_left", "last_fetched_at", *LISTED_FIELDS])
+    update_many(hits, ["refetches_left", "last_fetched_at", *LISTED_FIELDS])
     unlisted = HIT.objects.filter(pk__in=[item.hit.pk for item in fetched if item.remote is None])
     unlisted.update(last_fetched_at=fetched_at, fetched_unlisted=True)
     wish_no_longer([item.hit for item in fetched], fetched_at)
