@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from mturkhub.accounts.actors import Actor
 from projects.entering import MARKET
 from projects.models import Batch, LedgerReason
-from projects.spending import respend
+from projects.spending import recount_money
 
 # The batch, which actions lock first as well: whoever took the rows before it could wait for an action that wants them.
 _LOCK = """
@@ -110,4 +110,4 @@ def recount(row_ids: Iterable[int], *, by: Actor = MARKET, why: LedgerReason = L
         # Two statements: the second must see what whoever held the lock has committed meanwhile.
         cursor.execute(_LOCK, [rows])
         cursor.execute(_RECOUNT, {"rows": rows})
-        respend(rows, by=by, why=why)
+        recount_money(rows, by=by, why=why)

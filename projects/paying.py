@@ -34,7 +34,7 @@ from projects.budgets import month_of
 from projects.collecting import LIST_LAG
 from projects.models import HIT, Assignment, Batch, Bonus
 from projects.querysets import BonusQuerySet
-from projects.spending import respend_bonuses
+from projects.spending import recount_bonuses
 
 CHUNK = 256
 # Our clock and MTurk's may differ by so much.
@@ -92,7 +92,7 @@ def _refuse_taken_back(connection: Connection, rows: Sequence[Bonus]) -> list[Bo
         Outcome(row.pk, IntentionState.FAILED, refused[row.team_id]) for row in rows if row.team_id in refused
     ]
     with transaction.atomic():
-        respend_bonuses(record_outcomes(Bonus, failed, only=[IntentionState.QUEUED]))
+        recount_bonuses(record_outcomes(Bonus, failed, only=[IntentionState.QUEUED]))
     return [row for row in rows if row.team_id not in refused]
 
 
@@ -221,7 +221,7 @@ def store_outcomes(outcomes: Sequence[Outcome]) -> None:
         settled = record_outcomes(Bonus, outcomes, only=[IntentionState.SENDING, IntentionState.UNKNOWN])
         done = {each.pk for each in outcomes if each.state == IntentionState.DONE}.intersection(settled)
         _note_paid(Bonus.objects.filter(pk__in=done).select_related("connection"))
-        respend_bonuses(settled)
+        recount_bonuses(settled)
 
 
 def _note_paid(bonuses: Iterable[Bonus]) -> None:
@@ -276,7 +276,7 @@ def _add_unknown(hit: HIT, payments: Sequence[RemoteBonus]) -> None:
             bonus.save()
         _overtake(here, {_key(bonus) for bonus in made})
         _note_paid(made)
-        respend_bonuses([each.pk for each in made] + [each.pk for each in here])
+        recount_bonuses([each.pk for each in made] + [each.pk for each in here])
         is_read = all(remote.assignment_id in assignments for remote in payments)
         if is_read:
             HIT.objects.filter(pk=hit.pk).update(bonuses_unread=False)

@@ -128,7 +128,7 @@ _OPERATIONS: dict[str, Any] = {
 }
 
 
-def respend(row_ids: Sequence[int], *, by: Actor, why: LedgerReason) -> None:
+def recount_money(row_ids: Sequence[int], *, by: Actor, why: LedgerReason) -> None:
     """Bring the money of these rows' HITs up to date; `projects.counting.recount` calls it, with the batches locked."""
     values = {
         **_OPERATIONS,
@@ -172,7 +172,7 @@ order by batch_id, reserved_on
 """  # noqa: S608 - constants of ours
 
 
-def respend_bonuses(keys: Iterable[int], *, by: User | None = None) -> None:
+def recount_bonuses(keys: Iterable[int], *, by: User | None = None) -> None:
     """Bring the budgets and the ledger in line with what has become of bonuses; `by` asks for them anew."""
     keys = sorted(set(keys))
     if not keys:

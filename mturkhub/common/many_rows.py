@@ -12,7 +12,8 @@ PORTION = 1_000
 def update_many(rows: Collection[models.Model], fields: Sequence[str]) -> None:
     """Write these fields of the rows, all of one model and each with its key `id`, as they stand.
 
-    In place of QuerySet.bulk_update, which builds an expression for each field of each row. Values only.
+    In place of QuerySet.bulk_update, which builds an expression for each field of each row. Values only. Raises DataError
+    for a text too long for its column, where bulk_update would cut it off.
     """
     if not rows:
         return
@@ -26,11 +27,14 @@ def update_many(rows: Collection[models.Model], fields: Sequence[str]) -> None:
         from (values %s) as fresh (id, {", ".join(names)})
         where row.id = fresh.id
     """  # noqa: S608 - names of our own tables and columns
-    types = ["bigint", *(field.db_type(connection) for field in written)]
+    # A cast to varchar(20) would cut off what is longer.
+    types = [
+        "text" if isinstance(field, models.CharField) else field.db_type(connection) for field in written
+    ]
     values = [
         [row.pk, *(field.get_db_prep_save(getattr(row, field.attname), connection) for field in written)]
         for row in rows
     ]
-    with transaction.atomic(), connection.cursor() as cursor:
-        casts = ", ".join(f"%s::{each}" for each in types)
+    casts = ", ".join(f"%s::{each}" for each in ["bigint", *types])
+    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         execute_values(cursor, statement, values, template=f"({casts})", page_size=PORTION)

@@ -15,7 +15,7 @@ from mturkhub.intentions.claiming import ring
 from mturkhub.intentions.models import IntentionState
 from projects import budgets, rules, tasks
 from projects.models import Assignment, Bonus
-from projects.spending import respend_bonuses
+from projects.spending import recount_bonuses
 
 
 def bonus_price(assignment: Assignment, amount: Decimal) -> Decimal:
@@ -56,7 +56,7 @@ def send_bonus(assignment: Assignment, *, by: Actor, amount: Decimal, reason: st
             by=by.user,
             by_rule=by.rule,
         )
-        respend_bonuses([bonus.pk])
+        recount_bonuses([bonus.pk])
         budgets.check_room(batch, total, months=[month])
         record(
             by,
@@ -86,7 +86,7 @@ def retry_bonus(bonus: Bonus, *, by: Actor) -> Bonus:
         bonus.outcome, bonus.lease_until = "", None
         bonus.save(update_fields=["state", "due_at", "attempts", "outcome", "lease_until"])
         if bonus.reserved_on:
-            respend_bonuses([bonus.pk], by=by.user)
+            recount_bonuses([bonus.pk], by=by.user)
             budgets.check_room(assignment.batch, bonus.price, months=[bonus.reserved_on])
         record(
             by,

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from django.db import DataError, transaction
 from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 
@@ -27,9 +28,7 @@ def test_each_row_gets_its_own_values_of_every_type_and_no_other_field_is_writte
         hit.max_assignments, hit.price_each = number + 2, Decimal(number)
         hit.attempts = 77
 
-    with CaptureQueriesContext(
-        database,
-    ) as asked:
+    with CaptureQueriesContext(database) as asked:
         update_many(written, ["hit_status", "expires_at", "max_assignments", "price_each"])
 
     assert len([each for each in asked if "update" in each["sql"]]) == 2
@@ -53,6 +52,17 @@ def test_json_keys_and_what_a_field_is_null_for():
         ({"text": 'a "quoted" ☃ \\ line\n'}, other.rows.get().pk),
         (["a", None, 1.5], None),
     ]
+
+
+def test_a_text_too_long_for_its_column_is_an_error_and_never_cut_off():
+    BatchFactory(rows=1, published=True)
+    hit = HIT.objects.get()
+    hit.hit_status = "Assignable" * 3
+
+    with pytest.raises(DataError), transaction.atomic():
+        update_many([hit], ["hit_status"])
+
+    assert HIT.objects.get().hit_status in {"", "Assignable"}
 
 
 def test_no_rows_ask_nothing():
